@@ -22,7 +22,7 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
     """
     asked = issuers if isinstance(issuers, Issuers) else Issuers(issuers)
     if credential.issuer_name:
-        asked = Issuers(filter(None, [asked.by_name.get(credential.issuer_name)]))
+        asked = _alone(asked.by_name.get(credential.issuer_name))
     recognized = [token_format for token_format in asked.by_format if token_format.recognizes(credential)]
     if not recognized:
         raise Refused(Reason.MALFORMED_TOKEN, lambda: _describe_shape(credential, issuers))
@@ -33,6 +33,16 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
     same_shape = tuple(token_format for token_format in recognized if token_format.shape == parser.shape)
     issuer = token.choose_issuer(asked.with_format(same_shape))
     return next(token_format for token_format in issuer.formats if token_format in same_shape), token, issuer
+
+
+def _alone(issuer: Issuer | None) -> Issuers:
+    """Return *issuer* as the only one. It keeps that, with the indexes."""
+    if issuer is None:
+        return Issuers()
+    alone: Issuers | None = issuer.prepared.get("alone")
+    if alone is None:
+        alone = issuer.prepared["alone"] = Issuers((issuer,))
+    return alone
 
 
 def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer, attempts: Attempts) -> Proof | Refused:

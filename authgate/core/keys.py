@@ -23,7 +23,7 @@ class Key:
     *secret_fingerprint* lets operators compare a shared secret with the other side's; other keys have None. *purpose*
     says what a derived key is for; "" if the secret has only one key. *issuer* is the member `issuer` of the JWK, which
     says whose tokens the key signs, not verified; None if it has none. Entra's sets have it, and may write the tenant
-    in it as `{tenantid}`.
+    in it as `{tenantid}`. What `tokens/` makes once of the key, it keeps in *prepared*.
     """
 
     key_id: str | None
@@ -33,6 +33,7 @@ class Key:
     secret_fingerprint: str | None = None
     purpose: str = ""
     issuer: str | None = None
+    prepared: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __str__(self) -> str:
         if self.secret_fingerprint:

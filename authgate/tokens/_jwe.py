@@ -5,7 +5,7 @@ Everything else in JWE is refused: `zip` (J17), passwords (J18), and keys encryp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from joserfc.errors import JoseError
@@ -14,9 +14,11 @@ from joserfc.jwe import JWERegistry
 from authgate.core.credential import MAX_TOKEN_CHARACTERS
 from authgate.core.errors import Refused
 from authgate.core.keys import keys_tried
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
+from authgate.tokens._kept import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +34,14 @@ ENCRYPTIONS = {"A256CBC-HS512": (64, 16, 32), "A256GCM": (32, 12, 16)}
 
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 _REGISTRY = JWERegistry(algorithms=[*ENCRYPTIONS])
+_BY_NAME = {name: _REGISTRY.get_enc(name) for name in ENCRYPTIONS}
+
+# The `enc` and `kid` of headers, by their text. A header is kept once a key has opened a token with it, as in jws.py.
+_HEADERS: dict[str, tuple[str, str | None]] = {}
+_MAX_HEADERS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedJwe:
     """A well-formed JWE, not yet verified. *encryption* is the header's `enc`, *key_id* its `kid`.
 
@@ -60,18 +67,9 @@ def parse(token: str) -> UnverifiedJwe:
         raise _malformed(f"it is {len(token)} characters long, over {MAX_TOKEN_CHARACTERS}")
     if not has_shape(token) or not token.isascii():
         raise _malformed("it is not five parts of ASCII, separated by dots")
-    encoded_header, encrypted_key, *encoded = token.split(".")
-    header = _header(encoded_header)
-    encryption, key_id = header.get("enc"), header.get("kid")
-    if header.get("alg") != "dir":
-        algorithm = quoted(str(header.get("alg")))
-        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {algorithm}; accepted for encrypted tokens: 'dir'")
-    if not isinstance(encryption, str) or encryption not in ENCRYPTIONS:
-        accepted = ", ".join(ENCRYPTIONS)
-        raise Refused(Reason.WRONG_ALGORITHM, f"its enc is {quoted(str(encryption))}; accepted: {accepted}")
-    if key_id is not None and not isinstance(key_id, str):
-        raise _malformed("its header's 'kid' is not a string")
-    vector, ciphertext, tag = (_decode(part) for part in encoded)
+    encoded_header, encrypted_key, encoded_vector, encoded_ciphertext, encoded_tag = token.split(".")
+    encryption, key_id = _HEADERS.get(encoded_header) or _header(encoded_header)
+    vector, ciphertext, tag = _decode(encoded_vector), _decode(encoded_ciphertext), _decode(encoded_tag)
     if encrypted_key or (len(vector), len(tag)) != ENCRYPTIONS[encryption][1:] or not ciphertext:
         raise _malformed(f"the lengths of its parts do not fit {encryption} with alg 'dir'")
     return UnverifiedJwe(
@@ -96,6 +94,9 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
     for key in fitting[:MAX_KEYS_TRIED]:
         plaintext = _plaintext(jwe, key)
         if plaintext is not None:
+            encoded_header = jwe.aad.decode("ascii")
+            if encoded_header not in _HEADERS:
+                keep(_HEADERS, encoded_header, (jwe.encryption, jwe.key_id), _MAX_HEADERS)
             return _payload(plaintext), key
     cause = keys_tried(fitting[:MAX_KEYS_TRIED]) if fitting else "no key has its kid and enc"
     raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{cause}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
@@ -104,9 +105,8 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
 def _plaintext(jwe: UnverifiedJwe, key: Key) -> bytes | None:
     """Return the plaintext, None if *key* does not decrypt it."""
     # Not decrypt_compact(): it would decode and parse the whole token again for each key.
-    encryption = _REGISTRY.get_enc(jwe.encryption)
     try:
-        return encryption.decrypt(jwe.ciphertext, jwe.tag, key.material.raw_value, jwe.vector, jwe.aad)
+        return _BY_NAME[jwe.encryption].decrypt(jwe.ciphertext, jwe.tag, key.material.raw_value, jwe.vector, jwe.aad)
     except (JoseError, ValueError):
         return None
 
@@ -118,7 +118,8 @@ def _payload(plaintext: bytes) -> dict[str, Any]:
         raise _malformed(f"its plaintext is not acceptable: {error}") from None
 
 
-def _header(encoded: str) -> dict[str, Any]:
+def _header(encoded: str) -> tuple[str, str | None]:
+    """Return the `enc` and `kid` of a header, or raise `Refused`."""
     if len(encoded) > MAX_HEADER_CHARACTERS:
         raise _malformed(f"its header is longer than {MAX_HEADER_CHARACTERS} characters")
     try:
@@ -128,7 +129,16 @@ def _header(encoded: str) -> dict[str, Any]:
     for name in _REFUSED_PARAMETERS:
         if name in header:
             raise _malformed(f"its header has {name!r}, which is not supported")
-    return header
+    encryption, key_id = header.get("enc"), header.get("kid")
+    if header.get("alg") != "dir":
+        algorithm = quoted(str(header.get("alg")))
+        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {algorithm}; accepted for encrypted tokens: 'dir'")
+    if not isinstance(encryption, str) or encryption not in ENCRYPTIONS:
+        accepted = ", ".join(ENCRYPTIONS)
+        raise Refused(Reason.WRONG_ALGORITHM, f"its enc is {quoted(str(encryption))}; accepted: {accepted}")
+    if key_id is not None and not isinstance(key_id, str):
+        raise _malformed("its header's 'kid' is not a string")
+    return encryption, key_id
 
 
 def _decode(encoded: str) -> bytes:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
     from jwt.algorithms import Algorithm
 
+    from authgate.core.keys import Key
+
 # Whether a signature (the second argument) over a signing input (the first) verifies with one certain key.
 Verify: TypeAlias = "Callable[[bytes, bytes], bool]"
 
@@ -78,6 +80,14 @@ def verifier(algorithm: str, material: Any) -> Verify:  # noqa: ANN401 - cryptog
     if algorithm.startswith("ES"):
         return _ecdsa(material, ECDSA(_HASHES[algorithm[2:]]), _OCTETS[algorithm])
     return _rsa(material, _RSA_PADDINGS[algorithm], _HASHES[algorithm[2:]])
+
+
+def verifier_of(key: Key) -> Verify:
+    """Return the function that verifies signatures with *key*, which keeps it."""
+    verify_with_key: Verify | None = key.prepared.get("verify")
+    if verify_with_key is None:
+        verify_with_key = key.prepared["verify"] = verifier(key.algorithm, key.material)
+    return verify_with_key
 
 
 def verify(algorithm: str, signing_input: bytes, material: Any, signature: bytes) -> bool:  # noqa: ANN401 - see above

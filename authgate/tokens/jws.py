@@ -13,6 +13,7 @@ from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
+from authgate.tokens._kept import keep
 
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
@@ -117,7 +118,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
             )
         if verifies:
             if known is None:
-                _keep(keys.prepared, wanted, choice, _MAX_PREPARED)
+                keep(keys.prepared, wanted, choice, _MAX_PREPARED)
             if jws.encoded_header not in _HEADERS:
                 _keep_header(jws)
             return key
@@ -127,23 +128,14 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
 def _choice(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> _Choice:
     """Return the keys to try for *jws*, each with whether it is a secret, and with its function."""
     _, _, fitting = _fitting(jws, keys, allowed)
-    return tuple(
-        (key, key.is_symmetric, algorithms.verifier(key.algorithm, key.material)) for key in fitting[:MAX_KEYS_TRIED]
-    )
+    return tuple((key, key.is_symmetric, algorithms.verifier_of(key)) for key in fitting[:MAX_KEYS_TRIED])
 
 
 def _keep_header(jws: UnverifiedJws) -> None:
     """Keep what was read of the header of *jws*, which has been verified."""
     if 0 < len(jws.encoded_header) <= _MAX_HEADER_CHARACTERS:
         header = _Header(jws.algorithm, jws.key_id, jws.token_type, jws.has_nonce)
-        _keep(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
-
-
-def _keep(cache: dict[Any, Any], key: object, value: object, max_entries: int) -> None:
-    """Keep *value*. If *cache* has *max_entries*, it replaces the oldest."""
-    if len(cache) >= max_entries:
-        del cache[next(iter(cache))]
-    cache[key] = value
+        keep(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
 
 
 def _fitting(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> tuple[list[Key], list[Key], list[Key]]:

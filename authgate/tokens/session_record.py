@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.identity import Identity
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.tokens import _claims
 from authgate.tokens._claims import Unreadable, flag, identifier, source, text, words
 from authgate.tokens._fields import Fields
@@ -40,7 +41,7 @@ _OF_USER = Fields(
 _ACCOUNT_STATES = {"impersonated_by": "impersonatedBy", "is_anonymous": "isAnonymous", "is_banned": "banned"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """The well-formed rows of a session and its user. *token* is the session token; *expires_at* is in Unix seconds.
 

@@ -6,19 +6,29 @@ The number behind a bound is that of CPython 3.11. If you exceed a bound, you ha
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from authgate.core.attempts import Attempts
-from authgate.core.credential import Credential, UnverifiedToken
+from authgate.core.credential import Credential, UnverifiedToken, find_credentials
 from authgate.core.demands import lacks, lists, may_have
 from authgate.core.formats import choose_format, verify
-from authgate.core.proof import Proven
+from authgate.core.proof import Proven, SessionCheck
 from authgate.core.snapshot import Issuers
 from authgate.core.subjects import with_prefix_in
 from authgate.tokens import jwk
-from tests.support.deciding import ALL_ALGORITHMS, make_issuer, secret_keys
+from tests.support import session_cookies as cookies
+from tests.support.deciding import (
+    ALL_ALGORITHMS,
+    SESSION_PLACES,
+    make_issuer,
+    make_session_issuer,
+    make_snapshot,
+    request_with,
+    secret_keys,
+)
 from tests.support.ruling import count_calls
 from tests.support.tokens import ASYMMETRIC, HMAC, claims, mint, public_jwk
 
@@ -101,6 +111,35 @@ def test_a_new_token_of_another_kind_makes_few_calls(kind: str) -> None:
     settings, more, bound = KINDS[kind]
     files = calls_of_a_new_token(issuer_of("HS256", **settings), "HS256", **more)
     assert sum(files.values()) <= bound, files
+
+
+SESSIONS: dict[str, tuple[Callable[..., str], int]] = {
+    "compact": (cookies.compact, 69),  # 65
+    "jwt": (cookies.cookie_jwt, 73),  # 69
+    "jwe": (cookies.cookie_jwe, 77),  # 73, besides those of joserfc and cryptography
+}
+
+
+@pytest.mark.parametrize("strategy", SESSIONS)
+def test_the_cookies_of_a_new_session_make_few_calls(strategy: str) -> None:
+    make, bound = SESSIONS[strategy]
+    snapshot = make_snapshot(make_session_issuer(session_check=SessionCheck.FALLBACK), places=SESSION_PLACES)
+
+    def prove(number: int) -> None:
+        request = request_with(cookies.cookie_line(make(cookies.payload(note=f"note {number}"))))
+        (credential,) = find_credentials(request, SESSION_PLACES)
+        token_format, parsed, issuer = choose_format(credential, snapshot.issuers)
+        files.update(count_calls(lambda: proofs.append(verify(token_format, parsed, issuer, Attempts()))))
+        files.update(count_calls(lambda: choose_format(credential, snapshot.issuers)))
+
+    proofs: list[Any] = []
+    files: Counter[str] = Counter()
+    prove(1)
+    files.clear()
+    prove(2)
+    assert all(proof.copy is not None for proof in proofs)
+    own = {file: count for file, count in files.items() if "/authgate/" in file}
+    assert sum(own.values()) <= bound, own
 
 
 def test_claims_that_nobody_reads_cost_no_call() -> None:

@@ -91,3 +91,24 @@ def test_at_most_eight_keys_are_tried_for_a_token_without_kid() -> None:
         _jwe.decrypt(_jwe.parse(token_without_kid), keys)
     assert "tried 8 keys: " in refused.value.detail
     assert _jwe.decrypt(_jwe.parse(token_without_kid), KEYS)[0] == {"a": 1}
+
+
+def test_a_header_is_kept_once_a_key_has_opened_a_token_with_it_and_not_before() -> None:
+    token = cookies.encrypted(b'{"a":1}', KEYS[1].material, {"alg": "dir", "enc": "A256CBC-HS512", "x": "kept"})
+    header = token.partition(".")[0]
+    with pytest.raises(Refused):
+        _jwe.decrypt(_jwe.parse(with_part(4, b64(b"t" * 32), token)), KEYS)
+    assert header not in _jwe._HEADERS
+    _jwe.decrypt(_jwe.parse(token), KEYS)
+    assert header in _jwe._HEADERS
+    assert _jwe.decrypt(_jwe.parse(token), KEYS) == ({"a": 1}, KEYS[1])
+    with pytest.raises(Refused, match="undecryptable_token"):
+        _jwe.decrypt(_jwe.parse(token), derived.better_auth((OTHER_SECRET,)).keys)
+
+
+def test_few_headers_are_kept() -> None:
+    for number in range(2 * _jwe._MAX_HEADERS):
+        header = {"alg": "dir", "enc": "A256CBC-HS512", "x": number}
+        _jwe.decrypt(_jwe.parse(cookies.encrypted(b"{}", KEYS[1].material, header)), KEYS)
+    assert len(_jwe._HEADERS) == _jwe._MAX_HEADERS
+    assert all(len(header) <= _jwe.MAX_HEADER_CHARACTERS for header in _jwe._HEADERS)

@@ -51,7 +51,7 @@ class BetterAuthBearer:
     def verify(self, token: UnverifiedSessionToken, issuer: Issuer, attempts: Attempts) -> NeedsSession:
         """Return a reference to the session of *token*, or raise `Refused`. The token alone proves no identity."""
         del attempts  # no public key is used
-        keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
+        keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify).keys
         is_raw = self.accepts == "raw" and "." not in token.text
         if is_raw:
             session_token, signed_token = token.text, signed_cookie.sign(token.text, keys[0])

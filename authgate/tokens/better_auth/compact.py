@@ -6,8 +6,6 @@ other library writes numbers (1e-7), lone surrogates and the order of members as
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from authgate.core.errors import Refused
 from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
+from authgate.tokens.algorithms import verifier_of
 from authgate.tokens.better_auth import session_data
 
 if TYPE_CHECKING:
@@ -54,8 +53,11 @@ def _signed_text(body: bytes, expires_at: bytes) -> bytes:
 
 def _signing_key(text: bytes, signature: bytes, secrets: Sequence[Key]) -> Key:
     """Return the key of *secrets* that made *signature* over *text*, or raise `Refused`."""
+    try:
+        raw = _base64url.decode(signature.decode("ascii"))
+    except ValueError:  # stray bits at the end
+        raw = b""
     for key in secrets:
-        expected = _base64url.encode(hmac.new(key.material, text, hashlib.sha256).digest()).encode()
-        if hmac.compare_digest(expected, signature):
+        if verifier_of(key)(text, raw):
             return key
     raise Refused(Reason.BAD_SIGNATURE, f"the data cookie's signature is wrong; {keys_tried(secrets)}")

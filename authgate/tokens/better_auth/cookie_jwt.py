@@ -9,17 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
-from authgate.core.keys import KeySet
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _claims, jws
 from authgate.tokens.better_auth import session_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from authgate.core.attempts import Attempts
-    from authgate.core.keys import Key
+    from authgate.core.keys import KeySet
     from authgate.core.snapshot import Issuer
     from authgate.tokens.better_auth.session_data import SessionData
     from authgate.tokens.jws import UnverifiedJws
@@ -27,9 +24,10 @@ if TYPE_CHECKING:
 # Better Auth's plugins/jwt/cookie-cache.mjs.
 TYPE_BY_JWKS = "better-auth.session-cache+jwt"
 AUDIENCE_BY_JWKS = "better-auth:session-cache"
+_BY_SECRET = frozenset({"HS256"})
 
 
-def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer, attempts: Attempts) -> SessionData:
+def open_cookie(value: str, secrets: KeySet, issuer: Issuer, attempts: Attempts) -> SessionData:
     """Return what the data cookie *value* proves, or raise `Refused`.
 
     It must be signed by one of *secrets* or of the public keys of *issuer*.
@@ -40,7 +38,7 @@ def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer, attempts: At
     if token.token_type is not None or token.key_id is not None:
         header = f"typ {quoted(token.token_type)} and kid {quoted(token.key_id)}"
         raise Refused(Reason.WRONG_TYPE, f"the data cookie has {header}; a session signed with the secret has neither")
-    key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}), attempts)
+    key = jws.verify_signature(token, secrets, _BY_SECRET, attempts)
     return session_data.read(token.payload, expires_at=_expiry(token), key=key)
 
 

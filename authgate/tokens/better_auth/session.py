@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
+from authgate.core.keys import KeySet
 from authgate.core.proof import NeedsSession, SessionReference
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.reasons import Reason
 from authgate.tokens.better_auth import compact, cookie_jwe, cookie_jwt, session_data, signed_cookie
 from authgate.tokens.derived import CURRENT
@@ -18,7 +20,6 @@ from authgate.tokens.derived import CURRENT
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
-    from authgate.core.keys import Key, KeySet
     from authgate.core.snapshot import Issuer
     from authgate.tokens.better_auth.session_data import SessionData
 
@@ -29,7 +30,7 @@ STRATEGIES = ("compact", "jwt", "jwe")
 _BY_DOTS = {0: "compact", 2: "jwt", 4: "jwe"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSession:
     """The values of the two cookies. *data* is None if there is no data cookie, "" if it is too long or incomplete."""
 
@@ -67,7 +68,7 @@ class BetterAuthSession:
     def verify(self, cookies: UnverifiedSession, issuer: Issuer, attempts: Attempts) -> NeedsSession:
         """Return what *cookies* prove under the secrets of *issuer*. Raise `Refused` if no secret signed the token."""
         keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
-        token, signed_token = signed_cookie.verify(cookies.token, keys)
+        token, signed_token = signed_cookie.verify(cookies.token, keys.keys)
         session = SessionReference(token=token, signed_token=signed_token)
         try:
             data = self._open(cookies.data, keys, issuer, attempts)
@@ -83,7 +84,7 @@ class BetterAuthSession:
         return NeedsSession(session=session, copy=identity, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
                             detail="the data cookie has expired")  # fmt: skip
 
-    def _open(self, value: str | None, keys: list[Key], issuer: Issuer, attempts: Attempts) -> SessionData:
+    def _open(self, value: str | None, keys: KeySet, issuer: Issuer, attempts: Attempts) -> SessionData:
         if value is None:
             raise Refused(Reason.SESSION_NOT_FOUND, "there is no data cookie, so only a session store knows the user")
         if not value:
@@ -94,13 +95,18 @@ class BetterAuthSession:
             message = f"the data cookie's strategy is {strategy or 'unknown'}; accepted: {', '.join(self.strategies)}"
             raise Refused(Reason.WRONG_TYPE, message)
         if strategy == "compact":
-            return compact.open_cookie(value, keys)
+            return compact.open_cookie(value, keys.keys)
         if strategy == "jwt":
             return cookie_jwt.open_cookie(value, keys, issuer, attempts)
         return cookie_jwe.open_cookie(value, issuer.session_key_set.keys)
 
 
-def signing_keys(session_key_set: KeySet, *, include_old: bool) -> list[Key]:
-    """Return the keys that verify signed cookies, the current one first."""
-    keys = session_key_set.keys
-    return [key for key in keys if key.algorithm == "HS256" and (include_old or key.purpose == CURRENT)]
+def signing_keys(session_key_set: KeySet, *, include_old: bool) -> KeySet:
+    """Return the keys that verify signed cookies, the current one first. *session_key_set* keeps them."""
+    wanted = ("signing keys", include_old)
+    signing: KeySet | None = session_key_set.prepared.get(wanted)
+    if signing is None:
+        keys = (key for key in session_key_set.keys if key.algorithm == "HS256")
+        signing = KeySet(keys=tuple(key for key in keys if include_old or key.purpose == CURRENT))
+        session_key_set.prepared[wanted] = signing
+    return signing

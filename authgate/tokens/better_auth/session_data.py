@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.errors import Refused
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import session_record
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_VERSION = "1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class SessionData:
     """The session that a data cookie proves under *key*, until *fresh_until* (Unix time, at most the session's end)."""
 
