@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import errno
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from socket import SOCK_STREAM, SocketType
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from authgate.bugs import log_bug
 
@@ -66,6 +67,10 @@ class _Acceptor:
         descriptors: Descriptors,
     ) -> None:
         self._listening = listening
+        # `socket.accept` makes a socket whose attributes are enums, which both loops read.
+        # A socket of the class that is written in C takes two thirds of the time.
+        self._accept_descriptor: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]  # noqa: SLF001
+        self._family = int(listening.family)
         self._at_once = 1
         self._admit = admit
         self._free_descriptors = free_descriptors
@@ -130,12 +135,13 @@ class _Acceptor:
 
     def _accept(self) -> tuple[socket.socket, str]:
         try:
-            connection, name = self._listening.accept()
+            descriptor, name = self._accept_descriptor()
         except OSError as error:
             if self._free_descriptors or error.errno not in {errno.EMFILE, errno.ENFILE}:
                 raise
             if not self._descriptors.spend():
                 raise
             self._descriptors.log_shortage(error)
-            connection, name = self._listening.accept()
+            descriptor, name = self._accept_descriptor()
+        connection = cast("socket.socket", SocketType(self._family, SOCK_STREAM, 0, descriptor))
         return connection, str(name[0]) if isinstance(name, tuple) else ""

@@ -109,11 +109,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a slot, and wait for a head."""
-        opened = cast("asyncio.Transport", transport)
+        self._transport = cast("asyncio.Transport", transport)
         try:
-            self._begin(opened)
+            self._begin(self._transport)
         except BaseException:  # no memory, or a bug. Nobody would answer this connection, and no deadline would end it
-            opened.abort()
+            self._transport.abort()
             raise
 
     def _begin(self, transport: asyncio.Transport) -> None:
@@ -127,16 +127,14 @@ class Connection(asyncio.Protocol):
             self._peer = shared.peer_at(self._address)
         else:
             self._peer = Peer(address=self._address, certificate_names=self._certificate.names)
-        self.is_trusted = slots.trusts(self.peer)
-        self._transport = transport
+        self.is_trusted = slots.trusts(self._peer if self._certificate is None else self.peer)
         self._is_open = True
-        slots.enter(self, self._address, trusted=self.is_trusted)
-        if slots.is_over_bounds:
+        if slots.enter(self, self._address, trusted=self.is_trusted):
+            self._due_at = shared.time() + shared.limits.head_seconds  # a silent peer has no more time than a slow one
+            self._open_lane = shared.lane if self.is_trusted else None
+        else:
             self._answer("503 Service Unavailable", Cause.TOO_MANY)
             self.force_close()  # no lingering for a connection that is over a bound
-        else:
-            self._enter(State.WAITING)  # a silent peer is kept no longer than a slow one
-            self._open_lane = shared.lane if self.is_trusted else None
 
     def data_received(self, data: bytes) -> None:
         """Have *data* answered, or keep it until its turn comes."""

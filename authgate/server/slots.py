@@ -63,19 +63,18 @@ class ConnectionSlots:
         """Return the number of slots that are taken. A displaced connection that is about to close has none."""
         return self._trusted_count + len(self._untrusted)
 
-    @property
-    def is_over_bounds(self) -> bool:
-        """Whether there are more connections than `max_connections`."""
-        return self._trusted_count + len(self._untrusted) > self._max_connections
+    def enter(self, connection: _Connection, address: str, *, trusted: bool) -> bool:
+        """Give *connection* a slot. Return whether there are no more connections than `max_connections`.
 
-    def enter(self, connection: _Connection, address: str, *, trusted: bool) -> None:
-        """Give *connection* a slot. One of a peer that is not a trusted proxy may displace another."""
+        One of a peer that is not a trusted proxy may displace another.
+        """
         self.counts.open += 1
         self.connections.add(connection)
         if trusted:
             self._trusted_count += 1
         elif (displaced := self._untrusted.enter(connection, address)) is not None:
             displaced.close_at_once(Cause.DISPLACED)
+        return self._trusted_count + len(self._untrusted) <= self._max_connections
 
     def leave(self, connection: _Connection, *, trusted: bool) -> None:
         """Free the slot of *connection*, which has ended."""

@@ -22,7 +22,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 # Calls of AuthGate's own functions. The number behind a bound is that of CPython 3.11. If you exceed a bound, you have
 # added work to every request or connection.
 MAX_CALLS_OF_A_REQUEST = 1  # besides those of the lane
-MAX_CALLS_OF_A_CONNECTION = 15  # 13, from making it until it is lost, with one request
+MAX_CALLS_OF_A_CONNECTION = 12  # 10, from making it until it is lost, with one request
 
 
 class ConstantLane:
