@@ -22,7 +22,7 @@ def check_account(policy: Policy, facts: Facts) -> None:
     for account_rule in policy.account_rules:
         if account_rule.field and not getattr(identity, account_rule.field):
             continue  # nearly every user: the state that the rule refuses is false or unknown
-        if identity.issuer in account_rule.issuers and compare(account_rule.test, facts).truth:
+        if identity.issuer in account_rule.issuers and compare(account_rule.test, facts)[0]:
             raise Refused(account_rule.reason, f"subject {quoted(facts.identity.subject, 256)}")
 
 

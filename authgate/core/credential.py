@@ -78,17 +78,22 @@ class Credential:
 
     def digest(self) -> bytes:
         """Return the SHA-256 of all parts. Each text has its length before it, so no two credentials share a digest."""
-        # The place counts, because some keys depend on the cookie's name and some tokens are accepted only in a header.
-        place = self.found_in
-        if not self.issuer_name:
-            place = "cookie" if place.startswith("cookie:") else "header"
-        text = f"0:{len(place)}:{place}"
+        text = _place_text(self.found_in, self.issuer_name)
         for name, value in self.parts:
             text += f"{len(name)}:{name}{len(value)}:{value}"
         return sha256(text.encode("utf-8", "surrogatepass")).digest()  # accepts lone surrogates
 
 
-@lru_cache(maxsize=64)  # the places are those of a configuration, so there are few
+# The places are those of a configuration, so there are few.
+@lru_cache(maxsize=64)
+def _place_text(found_in: str, issuer_name: str) -> str:
+    """Return what a digest begins with: the place, as a part without a name."""
+    # The place counts, because some keys depend on the cookie's name and some tokens are accepted only in a header.
+    place = found_in if issuer_name else "cookie" if found_in.startswith("cookie:") else "header"
+    return f"0:{len(place)}:{place}"
+
+
+@lru_cache(maxsize=64)
 def is_sent_by_browsers(found_in: str) -> bool:
     """Whether browsers send a credential that was *found_in* this place by themselves."""
     return found_in.startswith("cookie:") or is_filled_from_cookie(found_in.removeprefix("header:"))

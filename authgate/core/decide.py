@@ -120,8 +120,9 @@ def _check_user(evaluation: Evaluation, policy: Policy, identity: Identity) -> N
         return
     leeway_seconds = evaluation.snapshot.leeway_seconds
     facts = Facts(identity, evaluation.now, evaluation.request.client_ip, leeway_seconds)
-    evaluation.check_name = "account"
-    check_account(policy, facts)
+    if policy.account_rules:
+        evaluation.check_name = "account"
+        check_account(policy, facts)
     evaluation.check_name = "rules"
     finding = check_rules(policy, facts, evaluation.paths)
     if finding is not None:

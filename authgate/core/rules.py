@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from authgate.core import claim_paths
 from authgate.core.claim_paths import CLAIMS
@@ -46,14 +46,8 @@ class Facts:
     leeway_seconds: float = 0.0
 
 
-class Judgment(NamedTuple):
-    """The *truth* of one test, and the *actual* value that it compared with the expected one.
-
-    *actual* is a tuple for a list, and None for no value.
-    """
-
-    truth: Truth
-    actual: object
+# The truth of one test, and the actual value that it compared with the expected one: a tuple for a list, None for none.
+Judgment: TypeAlias = tuple[Truth, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +61,17 @@ class Test:
     operator: str
     expected: Any
     keys: frozenset[object] = field(init=False, repr=False, compare=False)
+    kinds: frozenset[str] = field(init=False, repr=False, compare=False)
     path: ClaimPath = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Keep what each request needs: what a list of values is compared by, and the path of the claim, if any."""
+        """Keep what each request needs: what values are compared by, their kinds, and the path of the claim, if any."""
         is_claim = self.dimension.startswith(CLAIMS)
         path = claim_paths.parse(self.dimension.removeprefix(CLAIMS)) if is_claim else ()
         object.__setattr__(self, "path", path)
         values = self.expected if self.operator in LIST_OPERATORS else ()
         object.__setattr__(self, "keys", frozenset(map(key, values)))
+        object.__setattr__(self, "kinds", frozenset(map(kind, values)))
 
     @property
     def name(self) -> str:
@@ -110,7 +106,7 @@ class Not:
 Rule: TypeAlias = Test | Every | Some | Not
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Finding:
     """The truth of *rule*. A test has the *actual* value, a combination has the findings of its *parts*."""
 
@@ -129,15 +125,20 @@ class Finding:
 def judge(rule: Rule, facts: Facts) -> Finding:
     """Return whether *rule* is true of *facts*, with what each of its tests compared. Never raises."""
     if isinstance(rule, Test):
-        return Finding(rule, *compare(rule, facts))
+        truth, actual = compare(rule, facts)
+        return Finding(rule, truth, actual)
     if isinstance(rule, Not):
         part = judge(rule.rule, facts)
         return Finding(rule, None if part.truth is None else not part.truth, parts=(part,))
-    parts = tuple(judge(part, facts) for part in rule.rules)
-    truths = {part.truth for part in parts}
     decisive = isinstance(rule, Some)  # one true branch decides `any`, one false branch decides `all`
-    truth = decisive if decisive in truths else None if None in truths else not decisive
-    return Finding(rule, truth, parts=parts)
+    truth = not decisive
+    parts = []
+    for each in rule.rules:
+        part = judge(each, facts)
+        parts.append(part)
+        if part.truth is decisive or (part.truth is None and truth is not decisive):
+            truth = part.truth
+    return Finding(rule, truth, None, tuple(parts))
 
 
 def compare(test: Test, facts: Facts) -> Judgment:
@@ -153,22 +154,29 @@ def _list(facts: Facts, test: Test) -> Judgment:
     """Compare a field that holds texts: a list, or one text, which counts as a list of one. Absent is empty."""
     value = getattr(facts.identity, test.dimension)
     if test.dimension in facts.identity.unknown:
-        return Judgment(None, None)
+        return None, None
     values = value if isinstance(value, tuple) else () if value is None else (value,)
-    return Judgment(_compare(frozenset(values), test), values)
+    return _compare(values, test), values
 
 
 def _claim(facts: Facts, test: Test) -> Judgment:
     """Compare a claim: a list of scalars, or one, which counts as a list of one. An absent claim is an empty list."""
     value = facts.identity.claim(test.path, ABSENT)
     if value is ABSENT:
-        return Judgment(_compare(frozenset(), test), ())
+        return _compare((), test), ()
     values = tuple(value) if isinstance(value, list) else (value,)
+    if {*map(type, values)} <= _TEXT:  # nearly always; each text is its own key
+        kinds, keys = _TEXT_KINDS, values
+    else:
+        kinds, keys = {*map(kind, values)}, tuple(map(key, values))
     # 1 is not true and "5" is not 5: a claim that has a type that the rule does not expect says nothing.
-    expected_kinds = {*map(kind, test.expected)}
-    if not expected_kinds.issuperset(map(kind, values)):
-        return Judgment(None, value)
-    return Judgment(_compare(frozenset(map(key, values)), test), values)
+    if values and not test.kinds.issuperset(kinds):
+        return None, value
+    return _compare(keys, test), values
+
+
+_TEXT = {str}
+_TEXT_KINDS = {kind("")}
 
 
 class _Absent(Enum):
@@ -178,12 +186,10 @@ class _Absent(Enum):
 ABSENT = _Absent.ABSENT
 
 
-def _compare(given: frozenset[object], test: Test) -> bool:
-    if test.operator == "any_of":
-        return not given.isdisjoint(test.keys)
+def _compare(given: tuple[object, ...], test: Test) -> bool:
     if test.operator == "all_of":
-        return test.keys <= given
-    return given.isdisjoint(test.keys)  # none_of
+        return test.keys.issubset(given)
+    return test.keys.isdisjoint(given) is (test.operator == "none_of")
 
 
 def _email(facts: Facts, test: Test) -> Judgment:
@@ -191,13 +197,13 @@ def _email(facts: Facts, test: Test) -> Judgment:
     email, is_verified = facts.identity.email, facts.identity.email_verified
     domains, must_be_verified = test.expected
     if email is None or "email" in facts.identity.unknown:
-        return Judgment(None, None)
+        return None, None
     if must_be_verified and is_verified is not True:
-        return Judgment(None, f"{email} (not verified)")
+        return None, f"{email} (not verified)"
     address = _ADDRESS.fullmatch(fold(email))
     if address is None:
-        return Judgment(None, email)
-    return Judgment(not domains or address["domain"] in domains, email)
+        return None, email
+    return not domains or address["domain"] in domains, email
 
 
 # The field of the identity that has each state of a session.
@@ -209,24 +215,24 @@ def _session(facts: Facts, test: Test) -> Judgment:
     identity = facts.identity
     field = SESSION_FIELDS[test.operator]
     if field in identity.unknown:
-        return Judgment(None, None)
+        return None, None
     state = identity.is_banned_at(facts.now) if field == "is_banned" else getattr(identity, field) not in {None, False}
-    return Judgment(state is test.expected, state)
+    return state is test.expected, state
 
 
 def _client(facts: Facts, test: Test) -> Judgment:
     """Whether the client's address is in one of the networks."""
     address = facts.client_ip
-    return Judgment(None if address is None else any(address in network for network in test.expected), address)
+    return None if address is None else any(address in network for network in test.expected), address
 
 
 def _age(facts: Facts, test: Test) -> Judgment:
     """Whether the sign-in, or the token, is at most so many seconds old. A time in the future says nothing."""
     since = getattr(facts.identity, _AGE_OF[test.dimension])
     if since is None or not since <= facts.now + facts.leeway_seconds:
-        return Judgment(None, None)
+        return None, None
     age = max(0.0, facts.now - since)
-    return Judgment(age <= test.expected, age)
+    return age <= test.expected, age
 
 
 _AGE_OF = {"authenticated_within_seconds": "authenticated_at", "token_age_seconds": "issued_at"}

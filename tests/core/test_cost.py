@@ -30,7 +30,7 @@ from tests.support.deciding import (
     make_session_issuer,
     make_snapshot,
 )
-from tests.support.ruling import asked, count_calls, policies, policy
+from tests.support.ruling import asked, count_calls, policies, policy, rule
 from tests.support.tokens import NOW, claims, mint
 
 if TYPE_CHECKING:
@@ -77,10 +77,17 @@ def of_sessions(count: int) -> Snapshot:
     return make_snapshot(issuer, policies=policies(*OTHERS, policy("met", "/api/**", **settings)))
 
 
+def of_rules() -> Snapshot:
+    """Return a snapshot with a rule about roles and one about a claim."""
+    demanded = rule({"roles": {"any_of": ["editor"]}, "claims": {"email": {"any_of": ["ada@example.com"]}}})
+    return make_snapshot(account_rules=(), rule=demanded)
+
+
 # Each with the number of calls and the bytes that a decision takes for a moment.
 CASES = {
     "HS256, 1 policy": (of_tokens(1), BEARER, 17, 3000),
     "HS256, 50 policies": (of_tokens(50), BEARER, 25, 3000),
+    "HS256, 1 policy with 2 rules": (of_rules(), BEARER, 35, 3500),
     "Better Auth jwe, 1 policy": (of_sessions(1), JWE, 31, 6000),
     "Better Auth jwe, 50 policies": (of_sessions(50), JWE, 39, 6000),
 }
