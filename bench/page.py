@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 IMAGES = ROOT / "docs" / "images"
+MIB = 1024 * 1024
 
 
 def main() -> None:
     """Write the page and the pictures."""
     parser = argparse.ArgumentParser(prog="python -m bench.page", description="Write docs/benchmarks.md from a run.")
     parser.add_argument("file", type=Path, help="the raw results: bench/results/TIME.json")
-    results = json.loads(parser.parse_args().file.read_text())
+    parser.add_argument("--memory", type=Path, help="the raw results of `python -m bench.distinct`")
+    options = parser.parse_args()
+    results = json.loads(options.file.read_text())
+    if options.memory:
+        results["memory"] = json.loads(options.memory.read_text())
     for page in (PAGE, README):
         page.write_text(filled(page.read_text(), results))
     write_pictures(results["loads"], IMAGES)
@@ -44,10 +49,11 @@ def main() -> None:
 
 
 def filled(page: str, results: Mapping[str, Any]) -> str:
-    """Return *page* with every block made from *results*."""
+    """Return *page* with every block made from *results*. A block about what was not measured stays as it is."""
 
     def block(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{BLOCKS[match[2]](results).strip()}\n{match[3]}"
+        text = BLOCKS[match[2]](results)
+        return match[0] if text is None else f"{match[1]}\n{text.strip()}\n{match[3]}"
 
     return re.sub(r"(<!-- figures: (\w+) -->)\n.*?(<!-- end -->)", block, page, flags=re.DOTALL)
 
@@ -73,7 +79,7 @@ def goals_block(results: Mapping[str, Any]) -> str:
     for goal in GOALS:
         ratios = goal.ratios(loads)
         measured = spread(ratios) if ratios else "not measured"
-        verdict = "reached" if goal.reached(loads) else "**not reached**"
+        verdict = _verdict(reached=goal.reached(loads))
         rows.append(f"| {LOADS[goal.load].title} | {title_of(goal.rival)} | {_goal(goal)} | {measured} | {verdict} |")
     return "\n".join(rows)
 
@@ -120,6 +126,36 @@ def summary_block(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def memory_block(results: Mapping[str, Any]) -> str | None:
+    """Return the memory by the number of distinct tokens, and whether its goals are reached."""
+    if "memory" not in results:
+        return None
+    steps = results["memory"]["steps"]
+    idle, first, last = steps[0], steps[1], steps[-1]
+    resident = {step["tokens"]: step["resident_mib"] for step in steps}
+    counted = first["counted_bytes"] / first["proofs"]
+    grown = (first["resident_mib"] - idle["resident_mib"]) * MIB / first["proofs"]
+    whole = last["resident_mib"] / idle["resident_mib"]
+    late = last["resident_mib"] / resident.get(200_000, idle["resident_mib"])
+    rows = ["| | goal: at most | measured | |", "| --- | --- | --- | --- |"]
+    for what, most, measured, digits in (
+        ("bytes that a remembered proof takes, as AuthGate counts them", 1200, counted, 0),
+        ("bytes by which the process grows for each of them", 1200, grown, 0),
+        (f"resident after {last['tokens']:,} tokens, divided by idle", 1.5, whole, 2),
+        ("the same, divided by resident after 200,000", 1.05, late, 2),
+    ):
+        rows.append(f"| {what} | {most:,} | {measured:,.{digits}f} | {_verdict(reached=measured <= most)} |")
+    rows += ["", "| tokens | resident MiB | proofs in the cache | counted MiB |", "| --- | --- | --- | --- |"]
+    for step in steps:
+        mib = step["counted_bytes"] / MIB
+        rows.append(f"| {step['tokens']:,} | {step['resident_mib']:.1f} | {step['proofs']:,.0f} | {mib:.1f} |")
+    return "\n".join(rows)
+
+
+def _verdict(*, reached: bool) -> str:
+    return "reached" if reached else "**not reached**"
+
+
 def readme_block(results: Mapping[str, Any]) -> str:
     """Return the line of the README."""
     warm = {name: _median_us(runs) for name, runs in results["loads"].get("warm", {}).items()}
@@ -150,11 +186,11 @@ def contenders_block(_results: Mapping[str, Any]) -> str:
     return "\n".join(["| contender | what it does |", "| --- | --- |", *rows])
 
 
-def profile_block(results: Mapping[str, Any]) -> str:
+def profile_block(results: Mapping[str, Any]) -> str | None:
     """Return where the time of a warm request goes, and how many calls and instructions it takes."""
     profile = results.get("profile")
     if not profile:
-        return "Not measured in this run."
+        return None
     rows = [
         f"{profile['calls']:.0f} calls of functions for one request, {profile['python_calls']:.0f} of them Python's.\n",
         "| where | share of the time under the profiler | calls a request |",
@@ -172,13 +208,14 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-BLOCKS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+BLOCKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
     "summary": summary_block,
     "run": run_block,
     "goals": goals_block,
     "loads": loads_block,
     "contenders": contenders_block,
     "profile": profile_block,
+    "memory": memory_block,
     "readme": readme_block,
 }
 

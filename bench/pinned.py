@@ -39,10 +39,10 @@ class Server:
         """Return the processor time of the program and its children so far."""
         return sum(self.cpu_nanoseconds().values()) / 1e9
 
-    def peak_mib(self) -> float:
-        """Return the peak memory of its first process, in MiB."""
+    def resident_mib(self) -> float:
+        """Return the resident memory of its first process, in MiB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
 
 

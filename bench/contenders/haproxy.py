@@ -27,7 +27,7 @@ defaults
 frontend auth
     bind {address}{tls}
     log global
-    log-format '{{"status":%ST,"client":"%ci","request":"%r","microseconds":%Tt}}'
+    log-format '{{"status":%ST,"client":"%ci","request":"%r","milliseconds":%Tt}}'
     http-request set-var(txn.token) http_auth_bearer
     http-request set-var(txn.now) date()
     http-request set-var(txn.exp) var(txn.token),jwt_payload_query('$.exp','int')

@@ -27,6 +27,6 @@ ROW = Load(
     "realistic",
     "realistic heads",
     "one HS256 token; sixteen header lines; the URL, the request id and the client's address differ in each request",
-    USUAL,
+    (*USUAL, "floor"),
     start,
 )

@@ -11,7 +11,17 @@ from bench.contenders import CONTENDERS
 from bench.goals import GOALS, Goal
 from bench.loads import LOADS
 from bench.loads.load import title_of
-from bench.page import BLOCKS, PAGE, README, filled
+from bench.page import (
+    BLOCKS,
+    PAGE,
+    README,
+    filled,
+    goals_block,
+    loads_block,
+    memory_block,
+    profile_block,
+    readme_block,
+)
 from bench.picture import THEMES, bound, picture
 
 
@@ -58,7 +68,7 @@ def test_a_goal_is_about_a_load_and_a_rival_that_takes_part(goal: Goal) -> None:
 
 
 def test_the_page_says_which_goals_are_not_reached() -> None:
-    text = BLOCKS["goals"](RESULTS)
+    text = goals_block(RESULTS)
     rows = [row for row in text.splitlines() if row.startswith("| one warm token")]
     assert ["**not reached**" in row for row in rows] == [True, False, True, True]
     assert "| one warm token | bare aiohttp | 2.5 | 2.20 (2.00-2.50) | **not reached** |" in rows
@@ -66,7 +76,7 @@ def test_the_page_says_which_goals_are_not_reached() -> None:
 
 
 def test_the_page_compares_every_turn_with_that_of_authgate() -> None:
-    text = BLOCKS["loads"](RESULTS)
+    text = loads_block(RESULTS)
     assert "| AuthGate | 24.0 (20.0-25.0) | 1 | 2,000 |" in text
     assert "| HAProxy `jwt_verify` | 18.0 (16.0-20.0) | 0.80 (0.75-0.80) | 2,000 |" in text
     assert "| AuthGate, not asked | 40.0 (40.0-40.0) | 0.40 (0.40-0.40) | 2,000 |" in text
@@ -80,14 +90,41 @@ def test_only_the_blocks_of_figures_are_replaced() -> None:
     assert filled(once, RESULTS) == once
 
 
+def test_a_block_about_what_was_not_measured_stays() -> None:
+    page = "<!-- figures: memory -->\nold\n<!-- end -->\n<!-- figures: profile -->\nold\n<!-- end -->\n"
+    assert filled(page, RESULTS) == page
+
+
+def test_the_goals_of_memory_compare_with_idle() -> None:
+    sizes = {0: 76.0, 10_000: 86.0, 100_000: 100.0, 200_000: 110.0, 300_000: 112.0, 1_000_000: 116.0}
+    steps = [
+        {"tokens": tokens, "resident_mib": mib, "proofs": 10_000, "counted_bytes": 8_000_000.0}
+        for tokens, mib in sizes.items()
+    ]
+    text = memory_block({"memory": {"steps": steps}})
+    assert text is not None
+    rows = text.splitlines()[2:6]
+    assert ["**not reached**" in row for row in rows] == [False, False, True, True]
+    assert "| 800 |" in rows[0]
+    assert "| 1,049 |" in rows[1]
+    assert "| 1.53 |" in rows[2]
+
+
+def test_the_profile_has_calls_and_shares() -> None:
+    rows = [{"where": "authgate/desk.py", "share": 0.25, "calls": 3.0}]
+    text = profile_block({"profile": {"calls": 50.4, "python_calls": 25.2, "rows": rows}})
+    assert text is not None
+    assert "| authgate/desk.py | 25% | 3.0 |" in text
+
+
 def test_every_block_is_in_a_page() -> None:
     text = PAGE.read_text() + README.read_text()
     assert all(f"<!-- figures: {name} -->" in text for name in BLOCKS)
 
 
 def test_the_readme_says_nothing_that_was_not_measured() -> None:
-    assert "24 µs" in BLOCKS["readme"](RESULTS)
-    assert "µs" not in BLOCKS["readme"]({"loads": {"warm": {"authgate": runs(20)}}})
+    assert "24 µs" in readme_block(RESULTS)
+    assert "µs" not in readme_block({"loads": {"warm": {"authgate": runs(20)}}})
 
 
 def test_the_picture_is_one_scale_and_breaks_only_the_longest_bar() -> None:
