@@ -113,7 +113,9 @@ async def test_the_metrics_follow_the_configuration(tmp_path: Path, jwks_issuer:
             while not sum(served.app.reloads.outcomes.values()):  # noqa: ASYNC110 - set by no event
                 await asyncio.sleep(0.005)
         samples = await read_samples(served)
-        assert {dict(labels)["issuer"] for _, labels in samples if "issuer" in dict(labels)} == {"moved"}
+        of_issuers = [dict(labels) for _, labels in samples if "issuer" in dict(labels)]
+        assert {labels["issuer"] for labels in of_issuers if labels.get("kind") != "refusals"} == {"moved"}
+        assert {labels["issuer"] for labels in of_issuers if labels.get("kind") == "refusals"} == {""}  # one for all
         assert samples["authgate_config_reloads_total", frozenset({("outcome", "succeeded")})] == 1
         assert samples["authgate_config_loaded_timestamp_seconds", frozenset()] >= loaded
 
