@@ -68,6 +68,8 @@ def find(payload: Mapping[str, Any], path: ClaimPath, absent: object = None) -> 
 
 def part(payload: Mapping[str, Any], paths: Collection[ClaimPath]) -> dict[str, Any]:
     """Return what of *payload* `find` needs for each of *paths*, and `elsewhere` for the first names of them."""
+    if not paths:
+        return {}
     firsts = {path[0] for path in paths}
     return _part(payload, [*paths, ("hasgroups",), *(("_claim_names", name) for name in firsts)])
 

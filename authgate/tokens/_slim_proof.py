@@ -15,6 +15,7 @@ from authgate.caches import held_bytes
 from authgate.core import claim_paths
 from authgate.core.identity import Identity
 from authgate.core.proof import Proven
+from authgate.core.quick_dataclass import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -83,8 +84,8 @@ def _slim(identity: Identity, claims_read: frozenset[ClaimPath] | None) -> Ident
     unknown = _share(identity.unknown)
     if claims_read is not None:
         kept = claim_paths.part(identity.claims, claims_read) or _NO_CLAIMS
-        return replace(identity, claims=kept, unknown=unknown)
-    return identity if unknown is identity.unknown else replace(identity, unknown=unknown)
+        return replaced(identity, claims=kept, unknown=unknown)
+    return identity if unknown is identity.unknown else replaced(identity, unknown=unknown)
 
 
 def _share(names: Collection[str]) -> frozenset[str]:
