@@ -56,13 +56,13 @@ def whole_or_chunked_in(cookies: str, name: str) -> tuple[str, ...]:
     A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
     not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie with this prefix.)
     """
-    found = _chunk(name).findall(cookies) if name in cookies else []
-    if not found:
-        return ()
+    if f"{name}." not in cookies:  # no chunks
+        values = values_in(cookies, name)
+        return tuple(values if len(values) == 1 and values[0] else dict.fromkeys(filter(None, values)))
     whole: dict[str, None] = {}
     chunks: dict[int, str] = {}
     conflict = False
-    for number, value in found:
+    for number, value in _chunk(name).findall(cookies):
         text = _unquoted(value) if value[:1] in _TRIMMED or value[-1:] in _TRIMMED else value
         if number:
             conflict = conflict or chunks.setdefault(int(number), text) != text
@@ -93,7 +93,8 @@ def all_cookies(headers: Headers) -> str:
     cookies = f";{';'.join(lines)}"
     if cookies.count(";") > MAX_COOKIES:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header Cookie has over {MAX_COOKIES} cookies")
-    if _SPACES.search(cookies):
+    # Two searches for plain texts take a third of the time.
+    if (";     " in cookies or "\t" in cookies) and _SPACES.search(cookies):
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL, "the header Cookie has five spaces or more before a cookie")
     return cookies
 

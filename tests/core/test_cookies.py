@@ -73,3 +73,11 @@ def test_a_whole_cookie_takes_precedence_over_chunks() -> None:
 @pytest.mark.parametrize("line", ["a.0=; a.0=x", "a.0=x; a.0="])
 def test_a_chunk_with_two_values_is_incomplete_whichever_comes_first(line: str) -> None:
     assert whole_or_chunked(CIMultiDict([("Cookie", line)]), "a") == ("",)
+
+
+@pytest.mark.parametrize("spaces", [" " * 5, "\t" * 5, " \t  \t", "\t    ", "    \t"])
+def test_five_spaces_or_tabs_before_a_cookie_are_refused_and_four_are_not(spaces: str) -> None:
+    headers = CIMultiDict([("Cookie", f"a=1;{spaces}b=2")])
+    with pytest.raises(Refused):
+        cookie_values(headers, "b")
+    assert cookie_values(CIMultiDict([("Cookie", f"a=1;{spaces[1:]}b=2")]), "b") == ["2"]
