@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SPOKEN = {HttpVersion10, HttpVersion11}
+# The connection has a bound of its own (connection.py).
+_NEVER_SECONDS = 50 * 365 * 86400.0
 
 
 class Owner(Protocol):
@@ -65,6 +67,9 @@ class AiohttpHandler(web.RequestHandler):
             loop=asyncio.get_running_loop(),
             access_log=cast("Any", None),  # aiohttp's own annotation leaves None out
             lingering_time=0,
+            # aiohttp's own bound on idle connections counts from the last request that aiohttp answered. It would close
+            # a connection whose later requests the lane answers, even while one of them waits for a lookup.
+            keepalive_timeout=_NEVER_SECONDS,
             tcp_keepalive=False,  # a connection is idle for minutes at most, and the kernel asks after two hours
             auto_decompress=False,  # otherwise aiohttp refuses a head that names an encoding unknown to it
             max_line_size=limits.max_head_bytes,

@@ -105,6 +105,18 @@ async def test_it_is_busy_from_the_head_to_the_response_and_free_when_it_waits()
         assert peer_of(connection.requests[0]) == Peer(address="192.0.2.1")
 
 
+async def test_it_never_closes_a_connection_because_aiohttp_got_no_request() -> None:
+    """The lane may have answered all others. aiohttp would count from the last one that it got itself."""
+    async with noting() as connection:
+        await until_async(lambda: connection.handler.is_free)
+        for is_answered in (False, True):
+            if is_answered:
+                connection.handler.read(GET)
+                await until_async(lambda: connection.handler.is_free and connection.noted == ["answered"])
+            timer = connection.handler._keepalive_handle
+            assert timer is None or timer.when() > asyncio.get_running_loop().time() + 10 * 365 * 86400
+
+
 async def test_more_heads_than_it_takes_apart_keep_it_from_being_free() -> None:
     """They wait in the parser, and `data_received(b"")` parses them. Between two of them it is never free."""
     async with noting() as connection:
