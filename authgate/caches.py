@@ -181,14 +181,18 @@ class EntryCache(Generic[EntryT]):
 
     def store(self, key: bytes, entry: EntryT) -> None:
         """Store *entry* until its time, unless that is over or the entry is larger than `LARGEST_BYTES`."""
-        self.discard(key)
+        budget, entries = self.budget, self._entries
+        if key in entries:
+            self.discard(key)
         self.drop_expired()
-        if entry.until <= self.budget.elapsed() or entry.size > LARGEST_BYTES:
+        if entry.until <= budget.elapsed() or entry.size > LARGEST_BYTES:
             return
-        self._entries[key] = entry
-        self._count(entry.size)
+        entries[key] = entry
+        self.bytes += entry.size
+        budget.bytes += entry.size
         self.stored += 1
-        self.budget.make_room()
+        if budget.bytes > budget.max_bytes:
+            budget.make_room()
 
     def resize(self, key: bytes, entry: EntryT, size: int) -> None:
         """Count *size* bytes for *entry* from now on, if it is still that of *key*. Drop it if that is too large."""

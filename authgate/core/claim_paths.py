@@ -8,7 +8,8 @@ within such a name is written twice: `"the ""new"" name"`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -70,19 +71,38 @@ def part(payload: Mapping[str, Any], paths: Collection[ClaimPath]) -> dict[str, 
     """Return what of *payload* `find` needs for each of *paths*, and `elsewhere` for the first names of them."""
     if not paths:
         return {}
+    return _part(payload, _tree(frozenset(paths)))
+
+
+# The members to keep, by name: the whole value, or a tree of its members.
+_Tree: TypeAlias = "dict[str, _Tree | None]"
+
+
+@lru_cache(maxsize=64)
+def _tree(paths: frozenset[ClaimPath]) -> _Tree:
+    """Return what `part` keeps for *paths*. A configuration has one set of paths, so it is made once."""
+    tree: _Tree = {}
     firsts = {path[0] for path in paths}
-    return _part(payload, [*paths, ("hasgroups",), *(("_claim_names", name) for name in firsts)])
+    # The longest come first, so that a shorter path takes the whole value that a longer one leads into.
+    for path in sorted({*paths, ("hasgroups",), *(("_claim_names", name) for name in firsts)}, key=len, reverse=True):
+        inner = tree
+        for name in path[:-1]:
+            inner = cast("_Tree", inner.setdefault(name, {}))
+        inner[path[-1]] = None
+    return tree
 
 
-def _part(payload: Mapping[str, Any], paths: Collection[ClaimPath]) -> dict[str, Any]:
+def _part(payload: Mapping[str, Any], tree: _Tree) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    for name in {path[0] for path in paths} & payload.keys():
-        rests = [path[1:] for path in paths if path[0] == name]
-        value = payload[name]
-        if () in rests:
-            kept[name] = value
-        else:
-            kept[name] = _part(value, rests) if isinstance(value, dict) else None  # `find` returns None for each
+    if payload.keys().isdisjoint(tree):
+        return kept
+    for name, value in payload.items():
+        if name in tree:
+            rest = tree[name]
+            if rest is None:
+                kept[name] = value
+            else:
+                kept[name] = _part(value, rest) if isinstance(value, dict) else None  # `find` returns None for each
     return kept
 
 

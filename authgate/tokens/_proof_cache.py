@@ -14,10 +14,9 @@ may change. core/identification.py and `is_cacheable` ensure that.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from sys import getsizeof
 from typing import TYPE_CHECKING
-
-from cachetools import LRUCache
 
 from authgate.caches import PLACE_BYTES, CacheBudget, EntryCache, counted
 from authgate.core.proof import Proven
@@ -54,7 +53,7 @@ class LruProofCache:
         """*budget* is that of all caches of the process; None: of this cache alone."""
         self.budget = budget or CacheBudget()
         self.by_issuer: dict[str, EntryCache[Remembered]] = {}
-        self._by_key: LRUCache[tuple[str, bytes], tuple[int, float]] = LRUCache(_MAX_KEYS_COUNTED)
+        self._by_key: OrderedDict[tuple[str, bytes], tuple[int, float]] = OrderedDict()
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return the proof of the credential with this *digest* under *issuer* as it is now, or None."""
@@ -75,8 +74,7 @@ class LruProofCache:
         """Cache *proof*, made at *now* (Unix time), unless it is too large. It keeps only the claims that are read."""
         identity = proof.identity if isinstance(proof, Proven) else proof.copy
         if identity is not None and identity.key is not None:
-            counted = (issuer.name, identity.key.thumbprint)
-            self._by_key[counted] = (self._by_key.get(counted, (0, now))[0] + 1, now)
+            self._count(issuer.name, identity.key.thumbprint, now)
         until = float("inf")
         if isinstance(proof, Proven) and proof.identity.expires_at is not None:
             until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
@@ -108,6 +106,14 @@ class LruProofCache:
         if cache is None:
             cache = self.by_issuer[name] = EntryCache(self.budget, evicts="least recently used")
         return cache
+
+    def _count(self, issuer_name: str, thumbprint: bytes, now: float) -> None:
+        """Count a proof that the key with this *thumbprint* made. The key that was used last is the last one."""
+        key = (issuer_name, thumbprint)
+        self._by_key[key] = (self._by_key.get(key, (0, now))[0] + 1, now)
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > _MAX_KEYS_COUNTED:
+            self._by_key.popitem(last=False)
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
         """Return how many proofs the key with this *thumbprint* made, and when it made the last one (Unix time).

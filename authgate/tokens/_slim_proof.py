@@ -6,7 +6,6 @@ them, and so is an empty payload.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
@@ -34,10 +33,12 @@ _IDENTITY_BYTES = getsizeof(Identity(issuer="", format="", subject="")) + _ROUND
 _PROVEN_BYTES = getsizeof(Proven(identity=Identity(issuer="", format="", subject=""))) + _ROUNDING
 
 # The fields of an identity with a value of its own. The names of issuer and format are those of the configuration.
+_LISTS = ("roles", "scopes", "organization_role", "amr")
+_lists: Callable[[Identity], tuple[tuple[str, ...], ...]] = attrgetter(*_LISTS)
 _own_values: Callable[[Identity], tuple[Any, ...]] = attrgetter(
     *("subject", "email", "name", "organization", "session_id", "impersonated_by", "acr", "token_id"),
     *("issued_at", "not_before", "expires_at", "authenticated_at", "ban_expires_at"),
-    *("roles", "scopes", "organization_role", "amr"),
+    *_LISTS,
 )
 
 
@@ -47,7 +48,7 @@ def slim(proof: Proof, claims_read: frozenset[ClaimPath] | None) -> Proof:
     kept = None if identity is None else _slim(identity, claims_read)
     if kept is identity or kept is None:
         return proof
-    return Proven(identity=kept) if isinstance(proof, Proven) else replace(proof, copy=kept)
+    return Proven(identity=kept) if isinstance(proof, Proven) else replaced(proof, copy=kept)
 
 
 def proof_bytes(proof: Proof) -> int:
@@ -56,7 +57,7 @@ def proof_bytes(proof: Proof) -> int:
         return _PROVEN_BYTES + identity_bytes(proof.identity)
     if proof.copy is None:
         return held_bytes(proof)
-    return held_bytes(replace(proof, copy=None)) + identity_bytes(proof.copy)
+    return held_bytes(replaced(proof, copy=None)) + identity_bytes(proof.copy)
 
 
 def identity_bytes(identity: Identity) -> int:
@@ -70,13 +71,12 @@ def identity_bytes(identity: Identity) -> int:
     values = _own_values(identity)
     if identity.claims:
         return total + held_bytes((identity.claims, *values)) - getsizeof(values) - _ROUNDING
-    seen = set()
-    for value in values:
-        if value and id(value) not in seen:
-            seen.add(id(value))
-            total += getsizeof(value) + _ROUNDING
-            if type(value) is tuple:
-                total += sum(map(getsizeof, value)) + _ROUNDING * len(value)
+    present = [*filter(None, values)]
+    distinct = dict(zip(map(id, present), present, strict=True)).values()
+    total += sum(map(getsizeof, distinct)) + _ROUNDING * len(distinct)
+    for texts in _lists(identity):
+        if texts:
+            total += sum(map(getsizeof, texts)) + _ROUNDING * len(texts)
     return total
 
 
