@@ -7,7 +7,7 @@ of it. Both keep the TLS context that they were started with.
 A listening socket is in one of these states:
 
     accepting  up to `_ACCEPTED_AT_ONCE` connections in one pass of the event loop. After a pass that found fewer than
-               it tried, one: a try without success costs almost as much as accepting. Twice as many after other passes.
+               it tried, one: a try without success costs almost as much as accepting. After each other pass, more.
     pausing    for `_PAUSE_SECONDS`, because file descriptors (see descriptors.py) or the kernel's memory are short.
                That is counted and logged. New connections wait in the kernel's queue and are not reset.
     closed     the listener has ended.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # Fewer than the slots of untrusted peers: a new connection must not be displaced before its request is read.
 _ACCEPTED_AT_ONCE = 16
 _PAUSE_SECONDS = 0.1
+_GROWTH = 1.4
 
 
 @contextmanager
@@ -71,7 +72,7 @@ class _Acceptor:
         # A socket of the class that is written in C takes two thirds of the time.
         self._accept_descriptor: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]  # noqa: SLF001
         self._family = int(listening.family)
-        self._at_once = 1
+        self._at_once = 1.0
         self._admit = admit
         self._free_descriptors = free_descriptors
         self._counts = counts
@@ -111,11 +112,11 @@ class _Acceptor:
                 self._descriptors.demand(self._free_descriptors, self._listening.fileno())
             else:
                 self._descriptors.refill()
-            for _ in range(self._at_once):
+            for _ in range(int(self._at_once)):
                 self._accept_one()
-            self._at_once = min(2 * self._at_once, _ACCEPTED_AT_ONCE)
+            self._at_once = min(_GROWTH * self._at_once, _ACCEPTED_AT_ONCE)
         except BlockingIOError:
-            self._at_once = 1  # there are no more
+            self._at_once = 1.0  # there are no more
         except OSError as error:
             self._note_shortage(error)
         except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
