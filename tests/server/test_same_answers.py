@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,21 @@ def test_an_odd_line_anywhere_gets_the_same_answer(pair: Pair, line: str) -> Non
         for place in (1, len(lines) // 2, len(lines)):
             raw = Head([*lines[:place], line, *lines[place:]]).raw
             pair.exchange([raw, raw])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [*product(("", " ", "\t"), ("", " ", "\t")), ("", "\xe9"), ("\xc3\xa9", "")]
+)
+@pytest.mark.parametrize("proxy", [nginx, traefik])
+def test_odd_text_around_any_value_gets_the_same_answer(
+    pair: Pair, proxy: Callable[[str, str], list[str]], before: str, after: str
+) -> None:
+    """Values that are read, too. A lane that kept a space, or read a byte as another character, could allow more."""
+    lines = proxy("/staff/", CREDENTIALS["staff"])
+    for place in range(1, len(lines)):
+        name, _, value = lines[place].partition(": ")
+        raw = Head([*lines[:place], f"{name}: {before}{value}{after}", *lines[place + 1 :]]).raw
+        pair.exchange([raw])
 
 
 @pytest.mark.parametrize("count", [40, 60, 300])
