@@ -240,3 +240,19 @@ def test_the_session_store_decides_on_the_headers_if_it_is_asked() -> None:
         steps.send(replace(identity, name="Somebody else"))
     assert dict(done.value.value.headers)["X-User-Name"] == "Somebody else"
     assert dict(kept)["X-User-Name"] != "Somebody else"
+
+
+def test_two_cookies_of_one_user_send_the_headers_of_the_first() -> None:
+    outputs = (Output(header="X-User-Id", source="subject"), Output(header="X-Token", source="token_id"))
+    snapshot = make_snapshot(outputs=outputs)
+    first, second = (mint(USER | {"jti": jti}) for jti in ("one", "two"))
+    expired = mint(USER | {"jti": "old", "exp": NOW - 1000})
+    for tokens, expected in (((first,), "one"), ((second,), "two"), ((first, second), "one"), ((second, first), "two")):
+        request = asked("/", ("Cookie", "; ".join(f"access_token={token}" for token in tokens)))
+        for _ in range(3):
+            assert dict(decided(request, snapshot).headers) == {"X-User-Id": "user-1", "X-Token": expected}
+    mixed = asked("/", ("Cookie", f"access_token={first}; access_token={expired}"))
+    for _ in range(3):
+        decision = decide_now(mixed, snapshot)
+        assert isinstance(decision, Allow)
+        assert dict(decision.headers) == {"X-User-Id": "user-1", "X-Token": "one"}
