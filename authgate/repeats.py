@@ -101,7 +101,7 @@ class Repeats(Generic[Kind]):
         self._admitted: dict[tuple[Kind, _Group], int] = {}  # by kind and address; at most `in_all`
         self._admitted_of: dict[Kind, int] = {}
         self._admitted_in_all = 0
-        self._counted: Counter[tuple[Kind, _Group]] = Counter()
+        self._counted: dict[tuple[Kind, _Group], int] = {}
 
     def admits(self, kind: Kind, address: str | IPv4Address | IPv6Address = "") -> bool:
         """Whether to write a line of *kind* about *address* now. If not, it is counted.
@@ -117,20 +117,22 @@ class Repeats(Generic[Kind]):
             key: tuple[Kind, _Group] = kind, int(address)
         else:
             key = kind, _group_of_text(address) if isinstance(address, str) else _network(address)
-        if key not in self._counted:
+        count = self._counted.get(key)
+        if count is None:
             if self._admit(key):
                 return True
             if not self._counted:
                 self._set_timer(now)
             if len(self._counted) >= self._bounds.counted_addresses:
                 key = kind, SEVERAL
-        self._counted[key] += 1
+            count = self._counted.get(key, 0)
+        self._counted[key] = count + 1
         _totals[self._about] += 1
         return False
 
     def end_window(self) -> None:
         """Write the counts. The next line begins a new window."""
-        counted, self._counted = self._counted, Counter()
+        counted, self._counted = self._counted, {}
         seconds = max(0.1, round(self._elapsed() - self._began_at, 1))
         self._began_at = float("-inf")
         self._admitted.clear()
@@ -183,7 +185,7 @@ _pending: dict[Repeats[Any], None] = {}  # those that have counts to write
 _totals: Counter[str] = Counter(dict.fromkeys(get_args(About), 0))
 
 
-def _of_one_address(counted: Counter[tuple[Kind, _Group]]) -> dict[tuple[Kind, _Group], int]:
+def _of_one_address(counted: dict[tuple[Kind, _Group], int]) -> dict[tuple[Kind, _Group], int]:
     return {key: count for key, count in counted.items() if key[1] != SEVERAL}
 
 

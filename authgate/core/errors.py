@@ -93,7 +93,7 @@ class Refused(AuthGateError):
 
         *newer_keys_may_help*: since the last load, the issuer may have published a key that verifies the token.
         """
-        super().__init__(reason)
+        self.args = (reason,)  # without the detail, which a traceback would show
         self.reason = reason
         self.unread_detail = detail
         self.newer_keys_may_help = newer_keys_may_help

@@ -48,7 +48,7 @@ class Refusals:
             return self.before_policy(reason, request.headers)
         headers, sign_in = request.headers, policy.sign_in
         if not shows_pages(headers):
-            return _for_origin(demanded, policy.cors, headers)
+            return _for_origin(demanded, policy.cors, headers) if policy.cors.allowed_origins else demanded
         if sign_in is not None and REASONS[reason].status == _UNAUTHORIZED and may_redirect(request):
             return self._redirect(reason, _for_origin(demanded, policy.cors, headers), request, sign_in, now)
         address = "" if sign_in is None else sign_in.address(demanded.max_age)
