@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench import profile
+from bench import instructions, profile
 from bench.contenders import CONTENDERS, authgate
 from bench.loads import LOADS
 from bench.machine import commit, machine, versions
@@ -62,6 +62,8 @@ def main() -> None:
         if not options.only:
             with ExitStack() as stack:
                 results["profile"] = profile.measured(new_stage(folder=_made(folder / "profile"), stack=stack))
+    if options.instructions:
+        results["instructions"] = instructions.measured()
     file = options.output or RESULTS / f"{results['at'].replace(':', '')}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(results, indent=1) + "\n")
@@ -80,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--contenders", type=_names, default=tuple(CONTENDERS), help=f"only these: {', '.join(CONTENDERS)}"
     )
+    parser.add_argument("--instructions", action="store_true", help="count instructions, too; needs valgrind")
     parser.add_argument("--output", type=Path, help="the file for the raw results (default: bench/results/TIME.json)")
     return parser.parse_args()
 

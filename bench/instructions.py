@@ -44,12 +44,13 @@ def main() -> None:
     """Print the instructions of each contender."""
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=__doc__.partition("\n")[0])
     parser.add_argument("--contenders", default=",".join(MEASURED), help=f"default: {','.join(MEASURED)}")
-    names = parser.parse_args().contenders.split(",")
-    for name, count in measured(names).items():
+    parser.add_argument("--functions", type=int, default=0, help="list so many functions of the interpreter, too")
+    options = parser.parse_args()
+    for name, count in measured(options.contenders.split(","), functions=options.functions).items():
         print(f"{name:24}{count:12,.0f} instructions a request")
 
 
-def measured(names: Sequence[str] = MEASURED) -> dict[str, float]:
+def measured(names: Sequence[str] = MEASURED, *, functions: int = 0) -> dict[str, float]:
     """Return the instructions of one warm request, by contender."""
     counts = {}
     for name in names:
@@ -60,7 +61,19 @@ def measured(names: Sequence[str] = MEASURED) -> dict[str, float]:
             setup = Setup()
             server = CONTENDERS[name].start(stage, setup)
             counts[name] = _count(stage, server, realistic(bearer(setup.signer.token(0))))
+            if functions:
+                _print_functions(stage, functions)
     return counts
+
+
+def _print_functions(stage: Stage, most: int) -> None:
+    """Print the functions of the interpreter and of C libraries that execute the most instructions."""
+    for file in stage.folder.glob("callgrind.*.*"):
+        command = ["callgrind_annotate", "--threshold=95", "--auto=no", str(file)]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rows = re.findall(r"^ *([\d,]+) \( *[\d.]+%\)  .*?([^/\s]+:\S+)", text, re.MULTILINE)
+        for count, function in rows[:most]:
+            print(f"  {int(count.replace(',', '')) / COUNTED:10,.0f}  {function}")
 
 
 def _count(stage: Stage, server: Server, head: str) -> float:

@@ -190,6 +190,10 @@ def profile_block(results: Mapping[str, Any]) -> str | None:
         "| --- | --- | --- |",
         *(f"| {row['where']} | {row['share']:.0%} | {row['calls']:.1f} |" for row in profile["rows"]),
     ]
+    counts = results.get("instructions", {})
+    if counts:
+        words = ", ".join(f"{title_of(name)} {count:,.0f}" for name, count in counts.items())
+        rows.append(f"\nInstructions outside the kernel for one request with a realistic head, by Callgrind: {words}.")
     return "\n".join(rows)
 
 
