@@ -116,6 +116,44 @@ def test_odd_text_around_any_value_gets_the_same_answer(
         pair.exchange([raw])
 
 
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_head_without_any_one_line_gets_the_same_answer(pair: Pair, proxy: Callable[[str, str], list[str]]) -> None:
+    lines = proxy("/staff/", CREDENTIALS["staff"])
+    for place in range(1, len(lines)):
+        pair.exchange([Head([*lines[:place], *lines[place + 1 :]]).raw])
+
+
+LOOK_ALIKES = (
+    *(
+        "X--Original-URL",
+        "X-Original-URL-",
+        "X-Original--Method",
+        "X--Forwarded-Uri",
+        "X-Forwarded-Host-",
+        "X-User--Id",
+    ),
+    *("X-User-Id", "X_User_Id", "X_Original_URL", "X.Original.URL", "Author-ization", "Authorization-", "Cookie-"),
+)
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_name_that_looks_like_another_gets_the_same_answer(pair: Pair, name: str) -> None:
+    """Some servers take it for the other. AuthGate refuses those that it reads itself, or that say who the user is."""
+    for proxy in (nginx, traefik):
+        lines = proxy("/", CREDENTIALS["valid"])
+        pair.exchange([Head([*lines, f"{name}: https://other.example/"]).raw])
+
+
+@pytest.mark.parametrize("agent", ["AuthGate/0.1.0", "AuthGate/", "AuthGate", "authgate/0.1.0", "curl AuthGate/0.1.0"])
+def test_authgates_own_request_gets_the_same_answer(pair: Pair, agent: str) -> None:
+    """It must need neither keys nor sessions: the answer would wait for itself."""
+    for proxy, uri in product((nginx, traefik, caddy), ("/public/", "/")):
+        lines = [line for line in proxy(uri, CREDENTIALS["valid"]) if not line.startswith("User-Agent:")]
+        statuses = pair.exchange([Head([*lines, f"User-Agent: {agent}"]).raw]).statuses
+        is_refused = uri == "/" and agent.startswith("AuthGate/")
+        assert (statuses != [200]) is is_refused
+
+
 @pytest.mark.parametrize("count", [40, 60, 300])
 def test_many_lines_get_the_same_answer(pair: Pair, count: int) -> None:
     raw = Head([*nginx("/", CREDENTIALS["valid"]), *(f"X-{number}: y" for number in range(count))]).raw
