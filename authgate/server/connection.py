@@ -42,13 +42,13 @@ from typing import TYPE_CHECKING, cast
 from authgate.bugs import log_bug
 from authgate.peers import Peer
 from authgate.server.closing import Cause
-from authgate.server.lane_seam import FAILED, Kept, LastReply, completed
+from authgate.server.lane_contract import FAILED, Kept, LastReply, completed
 from authgate.server.lingering import Lingering
 from authgate.server.shared import OVERDUE, State
 
 if TYPE_CHECKING:
     from authgate.server.aiohttp_handler import AiohttpHandler
-    from authgate.server.lane_seam import Lane, Waiting
+    from authgate.server.lane_contract import Lane, Waiting
     from authgate.server.shared import Shared
     from authgate.server.tls import ClientCertificate, TlsState
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from authgate.peers import Peer
     from authgate.server.aiohttp_handler import Handler
-    from authgate.server.lane_seam import Lane
+    from authgate.server.lane_contract import Lane
     from authgate.server.tls import WatchedTls
 
 

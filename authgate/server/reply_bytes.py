@@ -7,7 +7,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from authgate.server.lane_seam import LastReply
+from authgate.server.lane_contract import LastReply
 
 if TYPE_CHECKING:
     from authgate.adapters import Reply

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from authgate.server.aiohttp_handler import AiohttpHandler, Owner
-    from authgate.server.lane_seam import Lane
+    from authgate.server.lane_contract import Lane
     from authgate.server.limits import Limits
     from authgate.server.slots import ConnectionSlots
     from authgate.server.tls import ClientCertificate

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from authgate.server.closing import Cause, ConnectionCounts
-from authgate.server.lane_seam import LastReply
+from authgate.server.lane_contract import LastReply
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.server.peers import port_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from authgate.peers import Peer
-    from authgate.server.lane_seam import Waiting
+    from authgate.server.lane_contract import Waiting
 
 pytestmark = pytest.mark.both_event_loops
 

@@ -10,7 +10,7 @@ from authgate.config.load import load
 from authgate.peers import Peer
 from authgate.server import lane as lanes
 from authgate.server.lane import FastLane
-from authgate.server.lane_seam import LastReply
+from authgate.server.lane_contract import LastReply
 from authgate.wiring import build, prepare
 from tests.server.conftest import ENVIRON
 from tests.support.tokens import mint
