@@ -1,14 +1,14 @@
 """Proofs as they are cached: without the claims that are never read, and with their size.
 
-The cache holds a proof for each user, so bytes count: a set of names that most identities have is one object for all of
-them, and so is an empty payload.
+The cache holds a proof for each user, so bytes count. What many identities have is one object for all of them: lists of
+roles and scopes, sets of names, and an empty payload.
 """
 
 from __future__ import annotations
 
 from operator import attrgetter
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from authgate.caches import held_bytes
 from authgate.core import claim_paths
@@ -17,14 +17,18 @@ from authgate.core.proof import Proven
 from authgate.core.quick_dataclass import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.proof import Proof
 
-# How many sets of names to share. A configuration makes a few; a client can make others, with claims of wrong types.
+Texts: TypeAlias = "tuple[str, ...] | frozenset[str]"
+# How many lists, and how many sets of unknown fields, to share, and how many characters each may have. The first ones
+# stay. They do not count.
 _MAX_SHARED = 256
-_shared: dict[frozenset[str], frozenset[str]] = {}
+_MAX_SHARED_CHARACTERS = 256
+_shared_lists: dict[Any, Any] = {}
+_shared_sets: dict[Any, Any] = {}
 _NO_CLAIMS: Mapping[str, Any] = {}
 
 # Python rounds sizes up to 16 bytes.
@@ -38,7 +42,6 @@ _lists: Callable[[Identity], tuple[tuple[str, ...], ...]] = attrgetter(*_LISTS)
 _own_values: Callable[[Identity], tuple[Any, ...]] = attrgetter(
     *("subject", "email", "name", "organization", "session_id", "impersonated_by", "acr", "token_id"),
     *("issued_at", "not_before", "expires_at", "authenticated_at", "ban_expires_at"),
-    *_LISTS,
 )
 
 
@@ -66,31 +69,38 @@ def identity_bytes(identity: Identity) -> int:
     That takes long only if it has claims, which may have anything in them.
     """
     total = _IDENTITY_BYTES
-    if identity.unknown is not _shared.get(identity.unknown):
+    if identity.unknown is not _shared_sets.get(identity.unknown):
         total += held_bytes(identity.unknown)
+    lists = [texts for texts in _lists(identity) if texts and texts is not _shared_lists.get(texts)]
     values = _own_values(identity)
     if identity.claims:
-        return total + held_bytes((identity.claims, *values)) - getsizeof(values) - _ROUNDING
+        everything = (identity.claims, *lists, *values)
+        return total + held_bytes(everything) - getsizeof(everything) - _ROUNDING
     present = [*filter(None, values)]
     distinct = dict(zip(map(id, present), present, strict=True)).values()
     total += sum(map(getsizeof, distinct)) + _ROUNDING * len(distinct)
-    for texts in _lists(identity):
-        if texts:
-            total += sum(map(getsizeof, texts)) + _ROUNDING * len(texts)
+    for texts in lists:
+        total += getsizeof(texts) + sum(map(getsizeof, texts)) + _ROUNDING * (len(texts) + 1)
     return total
 
 
 def _slim(identity: Identity, claims_read: frozenset[ClaimPath] | None) -> Identity:
-    unknown = _share(identity.unknown)
+    changes: dict[str, Any] = {"unknown": _share(frozenset(identity.unknown), _shared_sets)}
+    for name, texts in zip(_LISTS, _lists(identity), strict=True):
+        if texts:
+            changes[name] = _share(texts, _shared_lists)
     if claims_read is not None:
-        kept = claim_paths.part(identity.claims, claims_read) or _NO_CLAIMS
-        return replaced(identity, claims=kept, unknown=unknown)
-    return identity if unknown is identity.unknown else replaced(identity, unknown=unknown)
+        changes["claims"] = claim_paths.part(identity.claims, claims_read) or _NO_CLAIMS
+    elif all(getattr(identity, name) is value for name, value in changes.items()):
+        return identity
+    return replaced(identity, **changes)
 
 
-def _share(names: Collection[str]) -> frozenset[str]:
-    """Return the one set that is equal to *names*, unless there are too many different ones."""
-    shared = _shared.get(frozen := frozenset(names))
-    if shared is None and len(_shared) < _MAX_SHARED:
-        shared = _shared[frozen] = frozen
-    return frozen if shared is None else shared
+def _share(texts: Texts, shared: dict[Any, Any]) -> Texts:
+    """Return the object in *shared* that equals *texts*; *texts* itself if there are too many, or if it is too long."""
+    known: Texts | None = shared.get(texts)
+    if known is not None:
+        return known
+    if len(shared) < _MAX_SHARED and sum(map(len, texts)) <= _MAX_SHARED_CHARACTERS:
+        shared[texts] = texts
+    return texts

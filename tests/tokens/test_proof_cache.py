@@ -7,7 +7,7 @@ import hashlib
 import json
 import tracemalloc
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from authgate.core.header_lines import HeaderLines
 from authgate.core.identity import Identity
 from authgate.core.outputs import Output
 from authgate.core.proof import NeedsSession, Proven, SessionReference
-from authgate.tokens import LruProofCache
+from authgate.tokens import LruProofCache, _slim_proof
 from authgate.tokens._slim_proof import proof_bytes, slim
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.manual_time import Time
@@ -171,6 +171,24 @@ def user(number: int) -> Identity:
     )
 
 
+def test_users_with_the_same_roles_share_them_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: dict[Any, Any] = {}
+    monkeypatch.setattr(_slim_proof, "_shared_lists", shared)
+
+    def kept(role: str) -> tuple[str, ...]:
+        proof = slim(Proven(identity=replace(ADA.identity, roles=(str(role.encode(), "utf-8"),))), frozenset())
+        assert isinstance(proof, Proven)
+        return proof.identity.roles
+
+    assert kept("member") is kept("member")
+    assert kept("m" * 300) is not kept("m" * 300)
+    for number in range(1000):
+        assert kept(f"role-{number}") == (f"role-{number}",)
+    assert len(shared) == 256
+    assert kept("member") is kept("member")
+    assert kept("role-999") is not kept("role-999")
+
+
 def with_session(number: int) -> Proof:
     session = SessionReference(token=f"{number:032}", signed_token=f"{number:032}.{'s' * 44}")
     return NeedsSession(session=session, copy=user(number), fresh_until=NOW + number)
@@ -238,7 +256,8 @@ def test_the_fields_of_an_identity_are_counted_as_a_look_at_all_objects_would(
     )
     proof = slim(Proven(identity=identity), frozenset({("org",)}))
     assert isinstance(proof, Proven)
-    counted_by_looking = held_bytes(proof) - held_bytes(proof.identity.unknown)  # it is one for all identities
+    shared = (proof.identity.unknown, proof.identity.roles)  # one for all identities, if it is not long
+    counted_by_looking = held_bytes(proof) - sum(held_bytes(texts) for texts in shared if sum(map(len, texts)) <= 256)
     if not proof.identity.claims:
         counted_by_looking -= held_bytes({})
     assert abs(proof_bytes(proof) - counted_by_looking) <= 16
