@@ -71,7 +71,7 @@ class Prepared:
 class Live:
     """Everything that is made from the configuration. A reload replaces it as a whole.
 
-    Only *in_flight*, *proofs* and *known_refusals* stay: decisions of the old configuration and of the new one count
+    Only *in_flight*, *proofs* and *refusal_cache* stay: decisions of the old configuration and of the new one count
     together, and so do all caches.
     """
 
@@ -80,7 +80,7 @@ class Live:
     desk: Desk
     recorder: Recorder
     proofs: LruProofCache
-    known_refusals: BoundedRefusalCache
+    refusal_cache: BoundedRefusalCache
     watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
     in_flight: DecisionsInFlight
@@ -99,7 +99,7 @@ class Live:
         self.in_flight.resize(self.config.limits.decisions_in_flight)
         self.proofs.set_issuers({issuer.name for issuer in self.gate.snapshot.issuers})
         self.proofs.budget.resize(self.config.limits.cache_bytes)
-        self.known_refusals.resize(self.config.limits.cache_bytes)
+        self.refusal_cache.resize(self.config.limits.cache_bytes)
         for sessions in self.sessions.values():
             sessions.in_flight = self.in_flight
         for name, watched in self.watched_keys.items():

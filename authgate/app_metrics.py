@@ -47,7 +47,7 @@ class _Caches:
     def collect(self) -> Iterator[Metric]:
         budget = self._app.live.proofs.budget
         budget.drop_expired()
-        self._app.live.known_refusals.budget.drop_expired()
+        self._app.live.refusal_cache.budget.drop_expired()
         yield GaugeMetricFamily(
             "authgate_cache_limit_bytes",
             "What all caches but that of refusals may hold together: limits.cache_megabytes.",
@@ -64,7 +64,7 @@ class _Caches:
     def _caches(self) -> Iterator[tuple[str, str, EntryCache[Any]]]:
         for issuer, proofs in self._app.live.proofs.by_issuer.items():
             yield issuer, "proofs", proofs
-        yield "", "refusals", self._app.live.known_refusals.cache
+        yield "", "refusals", self._app.live.refusal_cache.cache
         for issuer, sessions in self._app.live.sessions.items():
             yield issuer, "sessions", sessions.answers.sessions
             yield issuer, "no_session", sessions.answers.negative

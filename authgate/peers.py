@@ -65,7 +65,7 @@ class Peers:
         """Raise `Unreadable` unless *peer* is trusted by its address or certificate, or uses the unix socket."""
         names = peer.certificate_names
         if self.unix_socket or (names is not None and (self._client_names is None or names & self._client_names)):
-            return  # not remembered: a certificate may expire at any time
+            return  # not cached: a certificate may expire at any time
         try:
             self.trusted.check(_address(peer.address))
         except Unreadable as refused:

@@ -53,7 +53,7 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
     policies = [_policy(config, policy, default, entries) for policy in config.policies]
     outputs = {
         policy.outputs: policy.outputs for policy in policies
-    }  # one tuple for all that are equal: see Remembered
+    }  # one tuple for all that are equal: see CachedProof
     policies = [replace(policy, outputs=outputs[policy.outputs]) for policy in policies]
     return Policies(policies=tuple(policies), reading=make_reading(config.paths))
 

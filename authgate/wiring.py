@@ -168,9 +168,9 @@ def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> 
     config = prepared.config
     in_flight = DecisionsInFlight() if old is None else old.in_flight
     proofs = LruProofCache() if old is None else old.proofs
-    known_refusals = BoundedRefusalCache() if old is None else old.known_refusals
+    refusal_cache = BoundedRefusalCache() if old is None else old.refusal_cache
     watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, proofs.budget, old, prepared.claims_read)
-    gate = Gate(replace(prepared.snapshot, proofs=proofs, known_refusals=known_refusals), Answers(watched, sessions))
+    gate = Gate(replace(prepared.snapshot, proofs=proofs, refusal_cache=refusal_cache), Answers(watched, sessions))
     recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
     peers = Peers(
         TrustedProxies(networks=tuple(config.trusted_proxies)),
@@ -184,7 +184,7 @@ def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> 
         desk=Desk(gate=gate, peers=peers, emits=policies.reserved_names(config), recorder=recorder),
         recorder=recorder,
         proofs=proofs,
-        known_refusals=known_refusals,
+        refusal_cache=refusal_cache,
         watched_keys=watched,
         sessions=sessions,
         in_flight=in_flight,

@@ -1,7 +1,7 @@
 """Measure the memory of AuthGate while it gets tokens that all differ: `python -m bench.distinct`.
 
 The raw results are one file of JSON, for `python -m bench.page FILE --memory FILE`. The first step is small, so that
-all of its proofs fit into the cache: it shows what one remembered proof takes.
+all of its proofs fit into the cache: it shows what one cached proof takes.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def memory_block(results: Mapping[str, Any]) -> str | None:
     late = last["resident_mib"] / resident.get(200_000, idle["resident_mib"])
     rows = ["| | goal: at most | measured | |", "| --- | --- | --- | --- |"]
     for what, most, measured, digits in (
-        ("bytes that a remembered proof takes, as AuthGate counts them", 1200, counted, 0),
+        ("bytes that a cached proof takes, as AuthGate counts them", 1200, counted, 0),
         ("bytes by which the process grows for each of them", 1200, grown, 0),
         (f"resident after {last['tokens']:,} tokens, divided by idle", 1.5, whole, 2),
         ("the same, divided by resident after 200,000", 1.05, late, 2),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_SECONDS = 5
 _HOLE = "THE-REQUEST-ID"
-# How many refusals to keep for each of the two functions. One has at most 6 KiB.
-_MAX_KEPT = 256
+# How many refusals to cache for each of the two functions. One has at most 6 KiB.
+_MAX_CACHED = 256
 
 
 @dataclass(slots=True)
@@ -61,13 +61,13 @@ class _Template:
 
 def relayed_refusal(deny: Deny, request_id: str) -> Reply:
     """Return the reply for a proxy that relays it to the client: a redirect, a page, or problem details."""
-    make = _kept_relayed if deny.challenge.is_general else _relayed
+    make = _cached_relayed if deny.challenge.is_general else _relayed
     return make(deny.reason, deny.challenge).fill(request_id)
 
 
 def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
     """Return the reply for a proxy that relays no body: headers have what its own templates need."""
-    make = _kept_described if deny.challenge.is_general else _described
+    make = _cached_described if deny.challenge.is_general else _described
     return make(deny.reason, deny.challenge, status).fill(request_id)
 
 
@@ -97,8 +97,8 @@ def _described(reason: Reason, challenge: Challenge, status: int) -> _Template:
     return _Template(status, headers)
 
 
-_kept_relayed = lru_cache(maxsize=_MAX_KEPT)(_relayed)
-_kept_described = lru_cache(maxsize=_MAX_KEPT)(_described)
+_cached_relayed = lru_cache(maxsize=_MAX_CACHED)(_relayed)
+_cached_described = lru_cache(maxsize=_MAX_CACHED)(_described)
 
 
 def _common_headers(reason: Reason, challenge: Challenge) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from authgate.core.rules import Facts
 from authgate.core.transcript import Failed
 
 if TYPE_CHECKING:
+    from authgate.core.cached_proof import CachedProof
     from authgate.core.credential import Credential
     from authgate.core.csrf import CsrfRule
     from authgate.core.decision import Decision
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
     from authgate.core.policy import Policy
-    from authgate.core.remembered import Remembered
     from authgate.core.request import Headers, Request
     from authgate.core.snapshot import Issuer, Snapshot
 
@@ -149,7 +149,7 @@ def _allow(evaluation: Evaluation, policy: Policy, identity: Identity | None) ->
     elif cached[1].outputs is policy.outputs and (lines := cached[1].lines) is not None:
         headers = lines
     else:
-        headers = _kept_headers(evaluation, policy, identity, *cached)
+        headers = _cached_headers(evaluation, policy, identity, *cached)
     if policy.fields.isdisjoint(identity.unknown):
         evaluation.checks.add(("headers", ""))
     else:
@@ -157,14 +157,14 @@ def _allow(evaluation: Evaluation, policy: Policy, identity: Identity | None) ->
     return Allow(policy.name, identity, headers, evaluation.checks)
 
 
-def _kept_headers(
-    evaluation: Evaluation, policy: Policy, identity: Identity, issuer: Issuer, remembered: Remembered
+def _cached_headers(
+    evaluation: Evaluation, policy: Policy, identity: Identity, issuer: Issuer, entry: CachedProof
 ) -> HeaderLines:
-    """Return the headers about *identity*, which is that of the proof in *remembered*. They are made once and kept."""
-    headers = remembered.lines_for(policy.outputs)
+    """Return the headers about *identity*, whose proof *entry* has. They are made once, and cached in *entry*."""
+    headers = entry.lines_for(policy.outputs)
     if headers is None:
         headers = identity_headers(identity, policy.outputs)
-        evaluation.snapshot.proofs.keep_lines(evaluation.digest, issuer, remembered, policy.outputs, headers)
+        evaluation.snapshot.proofs.cache_lines(evaluation.digest, issuer, entry, policy.outputs, headers)
     return headers
 
 

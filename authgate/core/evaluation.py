@@ -9,11 +9,11 @@ from authgate.core.transcript import Transcript
 
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
+    from authgate.core.cached_proof import CachedProof
     from authgate.core.errors import Refused
     from authgate.core.identity import Identity
     from authgate.core.paths import Path
     from authgate.core.policy import Policy
-    from authgate.core.remembered import Remembered
     from authgate.core.request import Request
     from authgate.core.snapshot import Issuer, Snapshot
 
@@ -53,7 +53,7 @@ class Evaluation:
         self.checks = Transcript()
         self.check_name = self.issuer_name = self.identity_source = ""
         self.digest = b""
-        self.cached: tuple[Issuer, Remembered] | None = None
+        self.cached: tuple[Issuer, CachedProof] | None = None
         self.recalled: Identity | None = None
         self.attempts: Attempts | None = None  # those that several credentials share
 

@@ -17,7 +17,7 @@ from authgate.core.outputs import same_user
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
-from authgate.core.refusal_cache import KnownRefusal
+from authgate.core.refusal_cache import CachedRefusal
 from authgate.core.subjects import with_prefix, with_prefix_in
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def recall(evaluation: Evaluation, credential: Credential) -> Identity | None:
     evaluation.cached = cached = snapshot.cached_proof(evaluation.digest, credential.issuer_name)
     if cached is None:
         return None
-    issuer, remembered = cached
-    proof = remembered.proof
+    issuer, entry = cached
+    proof = entry.proof
     evaluation.issuer_name = issuer.name
     identity = proof.identity if isinstance(proof, Proven) else _fresh_copy(evaluation, proof, issuer)
     if identity is not None:
@@ -109,11 +109,11 @@ def _described(identity: Identity, source: str) -> str:
 def _prove(evaluation: Evaluation, credential: Credential) -> Steps[tuple[Issuer, Proof]]:
     """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
     snapshot, digest = evaluation.snapshot, evaluation.digest
-    known = _known_refusal(evaluation)
+    cached_refusal = _cached_refusal(evaluation)
     attempts = evaluation.attempts or Attempts()
-    if known is not None:
-        outcome: Proof | Refused = known.refused()
-        issuer, key_id = snapshot.issuer(known.issuer_name), known.key_id
+    if cached_refusal is not None:
+        outcome: Proof | Refused = cached_refusal.refused()
+        issuer, key_id = snapshot.issuer(cached_refusal.issuer_name), cached_refusal.key_id
     else:
         token_format, token, issuer = _choose_format(evaluation, credential)
         if cached := snapshot.proofs.get(digest, issuer):  # not found before: see `cached_proof`
@@ -130,7 +130,7 @@ def _prove(evaluation: Evaluation, credential: Credential) -> Steps[tuple[Issuer
         if refreshed.fingerprint != issuer.fingerprint:
             issuer = refreshed
             evaluation.snapshot = snapshot.with_issuer(issuer)  # for the remaining cookies
-            token_format, token, _ = choose_format(credential, snapshot.issuers)  # a known refusal has no token
+            token_format, token, _ = choose_format(credential, snapshot.issuers)  # a cached refusal has no token
             outcome = verify(token_format, token, issuer, attempts)
     if isinstance(outcome, Refused):
         raise outcome
@@ -140,17 +140,17 @@ def _prove(evaluation: Evaluation, credential: Credential) -> Steps[tuple[Issuer
     return issuer, outcome
 
 
-def _known_refusal(evaluation: Evaluation) -> KnownRefusal | None:
+def _cached_refusal(evaluation: Evaluation) -> CachedRefusal | None:
     """Return the cached refusal of the credential, if newer keys may change it. Raise it if they may not."""
     if evaluation.attempts is not None:
         return None
     snapshot = evaluation.snapshot
-    known = snapshot.known_refusals.get(evaluation.digest, snapshot.issuers)
-    if known is not None:
-        evaluation.issuer_name = known.issuer_name
-        if not known.newer_keys_may_help:
-            raise known.refused()
-    return known
+    cached = snapshot.refusal_cache.get(evaluation.digest, snapshot.issuers)
+    if cached is not None:
+        evaluation.issuer_name = cached.issuer_name
+        if not cached.newer_keys_may_help:
+            raise cached.refused()
+    return cached
 
 
 def _choose_format(evaluation: Evaluation, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
@@ -168,8 +168,8 @@ def _cache_refusal(evaluation: Evaluation, refused: Refused, key_id: str | None 
     """Cache *refused*, which depends on the credential and the issuers alone, unless there are several credentials."""
     if evaluation.attempts is None:
         snapshot = evaluation.snapshot
-        refusal = KnownRefusal(refused, evaluation.issuer_name, key_id)
-        snapshot.known_refusals.put(evaluation.digest, snapshot.issuers, refusal)
+        refusal = CachedRefusal(refused, evaluation.issuer_name, key_id)
+        snapshot.refusal_cache.put(evaluation.digest, snapshot.issuers, refusal)
 
 
 def _fresh_copy(evaluation: Evaluation, proof: NeedsSession, issuer: Issuer) -> Identity | None:

@@ -1,15 +1,15 @@
-"""Refusals that are known already: the same bad credential is not verified again and again.
+"""Cached refusals: the same bad credential is not verified again and again.
 
-A refusal can be known only if it depends on the credential and on the issuers with their keys, and on nothing else:
+A refusal is cached only if it depends on the credential and on the issuers with their keys, and on nothing else:
 neither on the time, nor on a session, nor on the request. `identification.py` caches those of `choose_format` and of
-`verify`, which are pure. What newer keys may change is still looked up by each request: a known refusal saves the
+`verify`, which are pure. What newer keys may change is still looked up by each request: a cached refusal saves the
 verification, never the lookup.
 
 A refusal counts for the very object `Issuers` that it was made with. Every change of a key, a setting or an issuer
 makes another one, so no refusal outlives what it depends on. There is nothing to compare, and nothing to forget.
 
-If a request has several credentials, none of their refusals is known, because they share a bound
-(`core/attempts.py`): the request would have other results when it is repeated.
+If a request has several credentials, none of their refusals is cached, because they share a bound
+(`core/attempts.py`): the request could have another result when it is repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 
-class KnownRefusal:
+class CachedRefusal:
     """The refusal of a credential that claims to be from the issuer *issuer_name*; "" if no issuer was chosen.
 
     *key_id* is that of the public key which the credential names. *size* (in bytes) and *until* belong to the cache.
@@ -47,14 +47,14 @@ class KnownRefusal:
 class RefusalCache(Protocol):
     """A cache of refusals, bounded apart from the proofs: anybody can make up bad credentials."""
 
-    def get(self, digest: bytes, issuers: object) -> KnownRefusal | None:
+    def get(self, digest: bytes, issuers: object) -> CachedRefusal | None:
         """Return the refusal of the credential with this *digest* under exactly these *issuers*, or None.
 
         *issuers* are the `Issuers` of a snapshot. They are compared with `is`.
         """
         ...
 
-    def put(self, digest: bytes, issuers: object, refusal: KnownRefusal) -> None:
+    def put(self, digest: bytes, issuers: object, refusal: CachedRefusal) -> None:
         """Cache *refusal*, if the bound of the cache allows it."""
         ...
 
@@ -65,7 +65,7 @@ class NoRefusalCache:
     def get(self, digest: bytes, issuers: object) -> None:
         """Return None."""
 
-    def put(self, digest: bytes, issuers: object, refusal: KnownRefusal) -> None:
+    def put(self, digest: bytes, issuers: object, refusal: CachedRefusal) -> None:
         """Do nothing."""
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 _UNAUTHORIZED = 401
-# How many challenges to keep, of each kind. The configuration and the reason make them; a client chooses at most the
+# How many challenges to cache, of each kind. The configuration and the reason make them; a client chooses at most the
 # case of its origin.
-_MAX_KEPT = 256
+_MAX_CACHED = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Refusals:
         return replace(challenge, location=location, set_cookie=set_cookie)
 
 
-@lru_cache(maxsize=_MAX_KEPT)
+@lru_cache(maxsize=_MAX_CACHED)
 def _with_page(demanded: Challenge, reason: Reason, look: Look, sign_in_url: str = "") -> Challenge:
     return replace(demanded, page=page_for(reason, look, sign_in_url=sign_in_url))
 
@@ -80,7 +80,7 @@ def _for_origin(challenge: Challenge, cors: CorsRule, headers: Headers) -> Chall
     return _with_origin(challenge, origin) if origin else challenge
 
 
-@lru_cache(maxsize=_MAX_KEPT)
+@lru_cache(maxsize=_MAX_CACHED)
 def _with_origin(challenge: Challenge, origin: str) -> Challenge:
     return replace(challenge, allowed_origin=origin)
 

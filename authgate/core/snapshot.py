@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authgate.core.attempts import Attempts
+    from authgate.core.cached_proof import CachedProof
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
     from authgate.core.demands import Demand
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from authgate.core.policies import Policies
     from authgate.core.proof import Proof
     from authgate.core.refusal_cache import RefusalCache
-    from authgate.core.remembered import Remembered
 
 
 class TokenFormat(Protocol):
@@ -245,7 +245,7 @@ class ProofCache(Protocol):
         """Return what the credential with this *digest* proved under *issuer* as it is now, or None."""
         ...
 
-    def find(self, digest: bytes, issuer: Issuer) -> Remembered | None:
+    def find(self, digest: bytes, issuer: Issuer) -> CachedProof | None:
         """Return the entry of the credential with this *digest* under *issuer* as it is now, or None."""
         ...
 
@@ -253,10 +253,10 @@ class ProofCache(Protocol):
         """Cache *proof*, made at *now*, if the bound of the cache allows it."""
         ...
 
-    def keep_lines(
-        self, digest: bytes, issuer: Issuer, entry: Remembered, outputs: tuple[Output, ...], lines: HeaderLines
+    def cache_lines(
+        self, digest: bytes, issuer: Issuer, entry: CachedProof, outputs: tuple[Output, ...], lines: HeaderLines
     ) -> None:
-        """Keep *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*."""
+        """Cache *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*."""
         ...
 
 
@@ -269,9 +269,9 @@ class Snapshot:
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
     refusals: Refusals = DEFAULT_REFUSALS
-    known_refusals: RefusalCache = field(default=NO_REFUSAL_CACHE, repr=False)
+    refusal_cache: RefusalCache = field(default=NO_REFUSAL_CACHE, repr=False)
 
-    def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Remembered] | None:
+    def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, CachedProof] | None:
         """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".
 
         A reload may have given a cookie to another issuer: the former issuer's proof counts no longer. Among more than
@@ -283,9 +283,9 @@ class Snapshot:
         else:
             issuers = self.issuers if len(self.issuers) <= _FEW_ISSUERS else ()
         for issuer in issuers:
-            remembered = self.proofs.find(digest, issuer)
-            if remembered is not None:
-                return issuer, remembered
+            entry = self.proofs.find(digest, issuer)
+            if entry is not None:
+                return issuer, entry
         return None
 
     def issuer(self, name: str) -> Issuer:

@@ -18,7 +18,7 @@ from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
-from authgate.tokens._kept import keep
+from authgate.tokens._small_cache import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +96,7 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
         if plaintext is not None:
             encoded_header = jwe.aad.decode("ascii")
             if encoded_header not in _HEADERS:
-                keep(_HEADERS, encoded_header, (jwe.encryption, jwe.key_id), _MAX_HEADERS)
+                put(_HEADERS, encoded_header, (jwe.encryption, jwe.key_id), _MAX_HEADERS)
             return _payload(plaintext), key
     cause = keys_tried(fitting[:MAX_KEYS_TRIED]) if fitting else "no key has its kid and enc"
     raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{cause}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")

@@ -19,8 +19,8 @@ from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from authgate.caches import PLACE_BYTES, CacheBudget, EntryCache, counted
+from authgate.core.cached_proof import CachedProof
 from authgate.core.proof import Proven
-from authgate.core.remembered import Remembered
 from authgate.core.snapshot import SECRETS
 from authgate.tokens._slim_proof import proof_bytes, slim
 
@@ -37,7 +37,7 @@ _MAX_KEYS_COUNTED = 4096
 # A proof is dropped so long after its credential has expired: with every leeway, it proves nothing any more.
 _SECONDS_AFTER_EXPIRY = 300.0
 
-# What an entry takes beside its proof: its place, a `Remembered`, and the number of its time.
+# What an entry takes beside its proof: its place, a `CachedProof`, and the number of its time.
 _BESIDE_PROOF = PLACE_BYTES + 96 + 32
 # A `HeaderLines` beside its text.
 _LINES_BYTES = 48 + 8
@@ -52,23 +52,23 @@ class LruProofCache:
     def __init__(self, budget: CacheBudget | None = None) -> None:
         """*budget* is that of all caches of the process; None: of this cache alone."""
         self.budget = budget or CacheBudget()
-        self.by_issuer: dict[str, EntryCache[Remembered]] = {}
+        self.by_issuer: dict[str, EntryCache[CachedProof]] = {}
         self._by_key: OrderedDict[tuple[str, bytes], tuple[int, float]] = OrderedDict()
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return the proof of the credential with this *digest* under *issuer* as it is now, or None."""
-        remembered = self.find(digest, issuer)
-        return None if remembered is None else remembered.proof
+        entry = self.find(digest, issuer)
+        return None if entry is None else entry.proof
 
-    def find(self, digest: bytes, issuer: Issuer) -> Remembered | None:
+    def find(self, digest: bytes, issuer: Issuer) -> CachedProof | None:
         """Return the entry of the credential with this *digest* under *issuer* as it is now, or None."""
         cache = self.by_issuer.get(issuer.name)
-        if cache is None or (remembered := cache.find(digest)) is None:
+        if cache is None or (entry := cache.find(digest)) is None:
             return None
-        if remembered.fingerprint != issuer.fingerprint:
+        if entry.fingerprint != issuer.fingerprint:
             cache.hits -= 1
             return None
-        return remembered
+        return entry
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
         """Cache *proof*, made at *now* (Unix time), unless it is too large. It keeps only the claims that are read."""
@@ -79,14 +79,14 @@ class LruProofCache:
         if isinstance(proof, Proven) and proof.identity.expires_at is not None:
             until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
         kept = slim(proof, issuer.claims_read)
-        entry = Remembered(kept, issuer.fingerprint, 0, until)
+        entry = CachedProof(kept, issuer.fingerprint, 0, until)
         entry.size = _bytes(entry)
         self._cache_of(issuer.name).store(digest, entry)
 
-    def keep_lines(
-        self, digest: bytes, issuer: Issuer, entry: Remembered, outputs: tuple[Output, ...], lines: HeaderLines
+    def cache_lines(
+        self, digest: bytes, issuer: Issuer, entry: CachedProof, outputs: tuple[Output, ...], lines: HeaderLines
     ) -> None:
-        """Keep *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*.
+        """Cache *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*.
 
         An entry has the lines of at most two policies: those that were made last.
         """
@@ -101,7 +101,7 @@ class LruProofCache:
         for name in names:
             self._cache_of(name)
 
-    def _cache_of(self, name: str) -> EntryCache[Remembered]:
+    def _cache_of(self, name: str) -> EntryCache[CachedProof]:
         cache = self.by_issuer.get(name)
         if cache is None:
             cache = self.by_issuer[name] = EntryCache(self.budget, evicts="least recently used")
@@ -143,7 +143,7 @@ class LruProofCache:
         return sum(cache.bytes for cache in self.by_issuer.values())
 
 
-def _bytes(entry: Remembered) -> int:
+def _bytes(entry: CachedProof) -> int:
     """Return how many bytes *entry* counts."""
     size = _BESIDE_PROOF + proof_bytes(entry.proof)
     for lines in (entry.lines, entry.other_lines):

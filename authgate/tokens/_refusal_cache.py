@@ -18,7 +18,7 @@ from authgate.caches import DEFAULT_BYTES, PLACE_BYTES, CacheBudget, EntryCache,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.core.refusal_cache import KnownRefusal
+    from authgate.core.refusal_cache import CachedRefusal
 
 # The budget is this part of that of the other caches.
 PART = 8
@@ -26,7 +26,7 @@ PART = 8
 SECONDS = 60.0
 # A longer detail, or a longer id of a key, is not kept. Ordinary ones have 60 to 300 characters.
 MAX_CHARACTERS = 1024
-# What an entry takes beside its texts: its place, a `KnownRefusal`, and the number of its time.
+# What an entry takes beside its texts: its place, a `CachedRefusal`, and the number of its time.
 _BESIDE_TEXTS = PLACE_BYTES + 96 + 32
 _ROUNDING = 8
 
@@ -37,7 +37,7 @@ class BoundedRefusalCache:
     def __init__(self, budget: CacheBudget | None = None) -> None:
         """*budget* is that of this cache alone."""
         self.budget = budget or CacheBudget(DEFAULT_BYTES // PART)
-        self.cache: EntryCache[KnownRefusal] = EntryCache(self.budget, evicts="oldest")
+        self.cache: EntryCache[CachedRefusal] = EntryCache(self.budget, evicts="oldest")
         self._elapsed: Callable[[], float] = self.budget.elapsed
         self._issuers: object = None
 
@@ -45,11 +45,11 @@ class BoundedRefusalCache:
         """Hold at most an eighth of *max_bytes*, which the other caches may hold."""
         self.budget.resize(max_bytes // PART)
 
-    def get(self, digest: bytes, issuers: object) -> KnownRefusal | None:
+    def get(self, digest: bytes, issuers: object) -> CachedRefusal | None:
         """Return the refusal of the credential with this *digest* under exactly these *issuers*, or None."""
         return self.cache.find(digest) if issuers is self._issuers else None
 
-    def put(self, digest: bytes, issuers: object, refusal: KnownRefusal) -> None:
+    def put(self, digest: bytes, issuers: object, refusal: CachedRefusal) -> None:
         """Cache *refusal* for a minute, unless its texts are too long."""
         if issuers is not self._issuers:
             self.cache.clear()

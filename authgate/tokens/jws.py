@@ -13,7 +13,7 @@ from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
-from authgate.tokens._kept import keep
+from authgate.tokens._small_cache import put
 
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
@@ -118,7 +118,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
             )
         if verifies:
             if known is None:
-                keep(keys.prepared, wanted, choice, _MAX_PREPARED)
+                put(keys.prepared, wanted, choice, _MAX_PREPARED)
             if jws.encoded_header not in _HEADERS:
                 _keep_header(jws)
             return key
@@ -135,7 +135,7 @@ def _keep_header(jws: UnverifiedJws) -> None:
     """Keep what was read of the header of *jws*, which has been verified."""
     if 0 < len(jws.encoded_header) <= _MAX_HEADER_CHARACTERS:
         header = _Header(jws.algorithm, jws.key_id, jws.token_type, jws.has_nonce)
-        keep(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
+        put(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
 
 
 def _fitting(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> tuple[list[Key], list[Key], list[Key]]:

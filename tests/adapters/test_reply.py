@@ -73,8 +73,8 @@ def test_a_request_id_of_another_form_is_a_bug(adapter: Adapter, given_id: str) 
 @pytest.mark.parametrize("kind", MAX_CALLS)
 def test_the_reply_to_a_repeated_refusal_takes_few_calls(adapter: Adapter, kind: str) -> None:
     deny = Deny(reason=Reason.NO_CREDENTIAL, challenge=KINDS[kind])
-    _reply._kept_relayed.cache_clear()  # an equal challenge of another test would be compared with this one
-    _reply._kept_described.cache_clear()
+    _reply._cached_relayed.cache_clear()  # an equal challenge of another test would be compared with this one
+    _reply._cached_described.cache_clear()
     adapter.write(deny, "id-1")
     calls = count_calls(lambda: adapter.write(deny, "id-2"))
     assert not any(file.endswith(("page.py", "json/__init__.py")) for file in calls), calls
@@ -84,7 +84,7 @@ def test_the_reply_to_a_repeated_refusal_takes_few_calls(adapter: Adapter, kind:
 @every_adapter
 def test_what_a_client_chooses_is_not_kept(adapter: Adapter) -> None:
     def kept() -> int:
-        return sum(function.cache_info().currsize for function in (_reply._kept_relayed, _reply._kept_described))
+        return sum(function.cache_info().currsize for function in (_reply._cached_relayed, _reply._cached_described))
 
     before = kept()
     for number in range(3):

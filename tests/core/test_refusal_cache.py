@@ -78,8 +78,8 @@ REFUSED: dict[str, tuple[Request, Snapshot, Reason]] = {
 
 
 def cache_of(snapshot: Snapshot) -> BoundedRefusalCache:
-    assert isinstance(snapshot.known_refusals, BoundedRefusalCache)
-    return snapshot.known_refusals
+    assert isinstance(snapshot.refusal_cache, BoundedRefusalCache)
+    return snapshot.refusal_cache
 
 
 def parts(decision: Decision) -> object:
@@ -94,7 +94,7 @@ def parts(decision: Decision) -> object:
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_repeated_refusal_is_the_same_and_verifies_nothing(kind: str) -> None:
     request, shared, reason = REFUSED[kind]
-    snapshot = replace(shared, known_refusals=BoundedRefusalCache())
+    snapshot = replace(shared, refusal_cache=BoundedRefusalCache())
     first = decide_now(request, snapshot)
     assert isinstance(first, Deny)
     assert first.reason is reason
@@ -108,7 +108,7 @@ def test_a_repeated_refusal_is_the_same_and_verifies_nothing(kind: str) -> None:
     assert not any(file.endswith(("core/formats.py", "core/attempts.py")) for file in files)
     again = decide_now(request, snapshot)
     assert (cache.stored, cache.hits) == (1, 2)
-    never = decide_now(request, replace(shared, known_refusals=NO_REFUSAL_CACHE))
+    never = decide_now(request, replace(shared, refusal_cache=NO_REFUSAL_CACHE))
     assert parts(first) == parts(again) == parts(never)
 
 
@@ -160,7 +160,7 @@ def test_a_refusal_ends_with_any_change_of_an_issuer(change: dict[str, object]) 
     before = make_snapshot(STRICT)
     decide_token(token, before)
     after = replace(before, issuers=Issuers((replace(STRICT, **change),)))
-    afresh = replace(after, known_refusals=NO_REFUSAL_CACHE)
+    afresh = replace(after, refusal_cache=NO_REFUSAL_CACHE)
     assert parts(decide_token(token, after)) == parts(decide_token(token, afresh))
     assert cache_of(before).cache.hits == 0
     open_to_it = replace(
@@ -243,7 +243,7 @@ def test_a_refusal_after_newer_keys_is_not_cached_for_the_old_ones() -> None:
 
 
 def test_of_several_cookies_no_refusal_is_cached_or_counts() -> None:
-    """They share the bound of attempts, so a known refusal of one would change what the others may cost."""
+    """They share the bound of attempts, so a cached refusal of one would change what the others may cost."""
     snapshot = make_snapshot()
     bad = mint(key=OTHER_SECRET)
     decide_now(request_with(("Cookie", f"access_token={bad}")), snapshot)

@@ -112,13 +112,13 @@ def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
     """Return a snapshot of *issuers*. *changes* are those of the snapshot, and those of its only policy."""
     settings: dict[str, Any] = {
         name: changes.pop(name)
-        for name in ("policies", "leeway_seconds", "proofs", "refusals", "known_refusals")
+        for name in ("policies", "leeway_seconds", "proofs", "refusals", "refusal_cache")
         if name in changes
     }
     defaults: dict[str, Any] = {
         "leeway_seconds": 30,
         "proofs": LruProofCache(),
-        "known_refusals": BoundedRefusalCache(),
+        "refusal_cache": BoundedRefusalCache(),
     }
     if "policies" not in settings:
         defaults["policies"] = Policies(policies=(make_policy(**changes),))

@@ -220,7 +220,7 @@ def test_what_a_full_cache_counts_is_what_it_holds(
             if has_lines:
                 entry = cache.find(digest, issuer)
                 assert entry is not None
-                cache.keep_lines(digest, issuer, entry, OUTPUTS, lines_of(number))
+                cache.cache_lines(digest, issuer, entry, OUTPUTS, lines_of(number))
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:
@@ -272,7 +272,7 @@ def test_an_entry_has_the_lines_of_the_two_policies_that_were_met_last_and_count
     assert entry.lines_for(first) is None
     counted = []
     for outputs, text in ((first, "a" * 1000), (second, "b" * 2000), (third, "c" * 500)):
-        cache.keep_lines(b"ada", ISSUER, entry, outputs, HeaderLines.of([("X-User-Id", text)]))
+        cache.cache_lines(b"ada", ISSUER, entry, outputs, HeaderLines.of([("X-User-Id", text)]))
         counted.append(cache.bytes - ENTRY)
     assert entry.lines_for(first) is None, "it equals the others, and is not one of them"
     assert [[*lines] for outputs in (second, third) if (lines := entry.lines_for(outputs))] == [
@@ -288,7 +288,7 @@ def test_lines_that_make_an_entry_too_large_leave_with_it() -> None:
     cache.put(b"ada", ISSUER, ADA, now=NOW)
     entry = cache.find(b"ada", ISSUER)
     assert entry is not None
-    cache.keep_lines(b"ada", ISSUER, entry, OUTPUTS, HeaderLines(b"x" * LARGEST_BYTES))
+    cache.cache_lines(b"ada", ISSUER, entry, OUTPUTS, HeaderLines(b"x" * LARGEST_BYTES))
     assert (cache.find(b"ada", ISSUER), cache.bytes, cache.entries) == (None, 0, 0)
 
 
@@ -298,13 +298,13 @@ def test_lines_of_an_entry_that_has_left_are_not_counted() -> None:
     old = cache.find(b"ada", ISSUER)
     assert old is not None
     cache.put(b"ada", ISSUER, ADA, now=NOW)
-    cache.keep_lines(b"ada", ISSUER, old, OUTPUTS, lines_of(1))
+    cache.cache_lines(b"ada", ISSUER, old, OUTPUTS, lines_of(1))
     assert cache.bytes == ENTRY
     new = cache.find(b"ada", ISSUER)
     assert new is not None
     assert new.lines_for(OUTPUTS) is None
     cache.set_issuers({"another"})
-    cache.keep_lines(b"ada", ISSUER, new, OUTPUTS, lines_of(1))
+    cache.cache_lines(b"ada", ISSUER, new, OUTPUTS, lines_of(1))
     assert cache.bytes == cache.budget.bytes == 0
 
 
@@ -314,7 +314,7 @@ def test_lines_that_fill_the_budget_evict_the_least_recently_used() -> None:
         cache.put(b"%d" % number, ISSUER, ADA, now=NOW)
     entry = cache.find(b"0", ISSUER)
     assert entry is not None
-    cache.keep_lines(b"0", ISSUER, entry, OUTPUTS, lines_of(1))
+    cache.cache_lines(b"0", ISSUER, entry, OUTPUTS, lines_of(1))
     assert cache.find(b"1", ISSUER) is None
     assert cache.find(b"0", ISSUER) is entry
     assert cache.bytes <= 64 * ENTRY

@@ -13,7 +13,7 @@ from authgate.caches import CacheBudget
 from authgate.core.decision import Allow, Deny
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
-from authgate.core.refusal_cache import KnownRefusal
+from authgate.core.refusal_cache import CachedRefusal
 from authgate.core.snapshot import Issuers
 from authgate.tokens import BoundedRefusalCache, LruProofCache
 from authgate.tokens._refusal_cache import MAX_CHARACTERS, PART, SECONDS
@@ -24,9 +24,9 @@ from tests.support.tokens import OTHER_SECRET, claims, mint
 ISSUERS = Issuers((make_issuer(),))
 
 
-def refusal(number: int) -> KnownRefusal:
+def refusal(number: int) -> CachedRefusal:
     detail = f"its alg is HS256; tried 1 key: secret with fingerprint {number:08}"
-    return KnownRefusal(Refused(Reason.BAD_SIGNATURE, detail), "app", f"key-{number}" if number % 2 else None)
+    return CachedRefusal(Refused(Reason.BAD_SIGNATURE, detail), "app", f"key-{number}" if number % 2 else None)
 
 
 def digest(number: int) -> bytes:
@@ -67,7 +67,7 @@ def test_a_refusal_with_a_long_text_is_not_kept() -> None:
             ("x" * (MAX_CHARACTERS - 10), "k"),
         ]
     ):
-        cache.put(b"%d" % number, ISSUERS, KnownRefusal(Refused(Reason.MALFORMED_TOKEN, detail), "app", key_id))
+        cache.put(b"%d" % number, ISSUERS, CachedRefusal(Refused(Reason.MALFORMED_TOKEN, detail), "app", key_id))
     assert len(cache.cache) == 1
 
 
@@ -95,7 +95,7 @@ def test_an_attack_with_made_up_credentials_evicts_no_proof() -> None:
     max_bytes = 256 * 1024
     proofs, refusals = LruProofCache(CacheBudget(max_bytes)), BoundedRefusalCache()
     refusals.resize(max_bytes)
-    snapshot = make_snapshot(make_issuer(iss="app"), proofs=proofs, known_refusals=refusals)
+    snapshot = make_snapshot(make_issuer(iss="app"), proofs=proofs, refusal_cache=refusals)
     good = [mint(claims(iss="app", sub=f"user-{number}")) for number in range(100)]
     for token in good:
         assert isinstance(decide_token(token, snapshot), Allow)
@@ -121,8 +121,8 @@ def test_nothing_of_the_credential_is_in_the_cache() -> None:
     token = mint(claims(sub="somebody-secret", email="ada@example.com"), key=OTHER_SECRET)
     for bad in (token, "a-garbage-token"):
         decide_token(bad, snapshot)
-    assert isinstance(snapshot.known_refusals, BoundedRefusalCache)
-    entries = snapshot.known_refusals.cache._entries
+    assert isinstance(snapshot.refusal_cache, BoundedRefusalCache)
+    entries = snapshot.refusal_cache.cache._entries
     assert len(entries) == 2
     held = repr([*entries]) + repr([[getattr(entry, name) for name in entry.__slots__] for entry in entries.values()])
     for text in (*token.split("."), "a-garbage-token", "somebody-secret", "ada@example.com"):

@@ -1,4 +1,4 @@
-"""A proof as the proof cache keeps it, and the header lines that replies made of it had."""
+"""An entry of the proof cache: a proof, and the header lines of replies about its identity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from authgate.core.proof import Proof
 
 
-class Remembered:
+class CachedProof:
     """What a credential proved under the issuer with this *fingerprint*.
 
     *lines* are the header lines of the identity in *proof* for *outputs*, and *other_lines* those for *other_outputs*.
@@ -18,7 +18,7 @@ class Remembered:
     configuration is used, and a reload makes new ones. So no lines of an old configuration are used. Lines prove
     nothing: times, rules and sessions are checked before they are sent.
 
-    *size* (in bytes) and *until* belong to the cache. Only `ProofCache.keep_lines` changes an entry.
+    *size* (in bytes) and *until* belong to the cache. Only `ProofCache.cache_lines` changes an entry.
     """
 
     __slots__ = ("fingerprint", "lines", "other_lines", "other_outputs", "outputs", "proof", "size", "until")
@@ -34,7 +34,7 @@ class Remembered:
         self.other_lines: HeaderLines | None = None
 
     def lines_for(self, outputs: tuple[Output, ...]) -> HeaderLines | None:
-        """Return the header lines for exactly this tuple *outputs*, None if they are not kept."""
+        """Return the header lines for exactly this tuple *outputs*, None if they are not cached."""
         if self.outputs is outputs:
             return self.lines
         return self.other_lines if self.other_outputs is outputs else None
