@@ -149,7 +149,8 @@ class LimitsConfig(Settings):
     wait for nothing do not count."""
     cache_megabytes: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=8, le=16_384)] = 24
     """8 to 16384. How many MiB of memory all caches together may take: verified tokens, sessions, and tokens without a
-    session. The caches of all issuers share them fairly. docs/deployment.md says what else a container needs."""
+    session. The caches of all issuers share them fairly. Bad credentials have a cache of their own, which takes an
+    eighth in addition. docs/deployment.md says what else a container needs."""
 
     @property
     def cache_bytes(self) -> int:
