@@ -31,7 +31,9 @@ def run_rounds(stage: Stage, turns: Mapping[str, Turn], show: Callable[[int], No
     for number in range(stage.rounds + 1):
         show(number)
         for name, turn in turns.items():
-            run = drive(turn, stage.other_core, stage.seconds if number else WARM_UP_SECONDS, number)
+            run = drive(
+                replace(turn, name=name), stage.other_core, stage.seconds if number else WARM_UP_SECONDS, number
+            )
             if number:
                 runs[name].append(run)
     return runs
