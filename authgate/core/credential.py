@@ -71,11 +71,6 @@ class Credential:
         """Whether the credential is a cookie."""
         return self.found_in.startswith("cookie:")
 
-    @property
-    def sent_by_browsers(self) -> bool:
-        """Whether browsers send the credential by themselves, also with requests that another site makes."""
-        return is_sent_by_browsers(self.found_in)
-
     def digest(self) -> bytes:
         """Return the SHA-256 of all parts. Each text has its length before it, so no two credentials share a digest."""
         text = _place_text(self.found_in, self.issuer_name)

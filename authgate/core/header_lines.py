@@ -44,6 +44,3 @@ class HeaderLines:
 
     def __repr__(self) -> str:
         return f"HeaderLines({', '.join(name for name, _ in self)})"
-
-
-NO_LINES = HeaderLines(b"")

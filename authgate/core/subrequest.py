@@ -1,4 +1,4 @@
-"""A proxy's question: the HTTP request that asks whether a client's request may pass."""
+"""A subrequest: the HTTP request with which a proxy asks whether a client's request may pass."""
 
 from __future__ import annotations
 

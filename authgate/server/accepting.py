@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # Fewer than the slots of untrusted peers: a new connection must not be displaced before its request is read.
 _ACCEPTED_AT_ONCE = 16
 _PAUSE_SECONDS = 0.1
+# How many more to try after a pass that found all it tried. In a flood, 9 passes lead from 1 to 16.
 _GROWTH = 1.4
 
 
@@ -68,8 +69,8 @@ class _Acceptor:
         descriptors: Descriptors,
     ) -> None:
         self._listening = listening
-        # `socket.accept` makes a socket whose attributes are enums, which both loops read.
-        # A socket of the class that is written in C takes two thirds of the time.
+        # `socket.accept` makes a socket whose family and type are enums, which both loops read. To make a socket of the
+        # class that is written in C takes two thirds of the time.
         self._accept_descriptor: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]  # noqa: SLF001
         self._family = int(listening.family)
         self._at_once = 1.0

@@ -20,9 +20,9 @@ A state's bound is checked once in `sweep_seconds`, for all connections together
 
 What always holds:
 
-- The lane gets bytes only while nothing else has any: no request is in flight, no head has begun, the peer reads.
-  While a reply of the lane is not complete, what arrives is kept, and handed on in order afterwards. Above
-  `max_head_bytes` of it, nothing more is read.
+- The lane gets bytes only while nothing else waits for any: no request is in flight, no head has begun, the peer reads.
+  While a reply of the lane is not complete, what arrives goes to the backlog, and is handed on in order afterwards.
+  Above `max_head_bytes` of it, nothing more is read.
 - A connection counts towards `max_connections` from `connection_made` to `connection_lost`, lingering included.
 - A peer that is not a trusted proxy gets one response for each connection, from aiohttp, and a newer connection may
   displace it (slots.py). So a peer that keeps its connections busy keeps nobody else out.
@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, cast
 from authgate.bugs import log_bug
 from authgate.peers import Peer
 from authgate.server.closing import Cause
-from authgate.server.lane_contract import FAILED, Kept, LastReply, completed
+from authgate.server.lane_contract import FAILED, Backlog, LastReply, completed
 from authgate.server.lingering import Lingering
 from authgate.server.shared import OVERDUE, State
 
@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_address",
+        "_backlog",
         "_certificate",
         "_due_at",
         "_handler",
@@ -67,7 +68,6 @@ class Connection(asyncio.Protocol):
         "_head_bytes",
         "_is_last",
         "_is_open",
-        "_kept",
         "_lookup",
         "_open_lane",
         "_peer",
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._has_no_rest = True  # what aiohttp got last was the end of a head
         self._lookup: asyncio.Task[None] | None = None
         self._is_last = False  # the connection is closed after the lookup in flight
-        self._kept: Kept | None = None
+        self._backlog: Backlog | None = None
 
     @property
     def peer(self) -> Peer:
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
             self.force_close()  # no lingering for a connection that is over a bound
 
     def data_received(self, data: bytes) -> None:
-        """Have *data* answered, or keep it until its turn comes."""
+        """Have *data* answered, now or when its turn comes."""
         try:
             shared, lane = self._shared, self._open_lane or self._reopened_lane()
             if lane is None or len(data) > shared.max_head_bytes:
@@ -257,13 +257,13 @@ class Connection(asyncio.Protocol):
         return self._open_lane
 
     def _pass_on(self, data: bytes) -> None:
-        """Give *data* to aiohttp, or keep it while a reply of the lane is not complete."""
+        """Give *data* to aiohttp, or to the backlog while a reply of the lane is not complete."""
         if not self._can_write or self._state is State.LINGERING:
             return
         handler = self._handler
         if self._lookup is not None or (self._state is _WRITING and (handler is None or not handler.is_busy)):
-            self._kept = self._kept or Kept(self._transport, self._shared.max_head_bytes)
-            self._kept.add(data)
+            self._backlog = self._backlog or Backlog(self._transport, self._shared.max_head_bytes)
+            self._backlog.add(data)
             return
         self._open_lane = None
         self._head_bytes += len(data)
@@ -310,8 +310,8 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Have answered what has arrived meanwhile."""
-        kept, self._kept = self._kept, None
-        for data in kept.take() if kept is not None else ():
+        backlog, self._backlog = self._backlog, None
+        for data in backlog.take() if backlog is not None else ():
             self.data_received(data)
 
     # -------------------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ _NEVER = frozenset(
 _EXACT = {"connection": "keep-alive|close", "content-length": "0"}
 
 # Compiling a layout takes 0.5 ms, five times as long as a request through aiohttp. So a client that sends new names
-# again and again makes its own requests dearer by a third at most.
+# again and again makes its own requests more expensive by a third at most.
 _SEEN_BEFORE = 16
 # A deployment has a few dozen: each kind of browser has its own, for pages, scripts and images.
 _MAX_LAYOUTS = 128
@@ -59,7 +59,8 @@ _REQUEST_LINE = rf"GET ({'|'.join(map(re.escape, ENDPOINTS))}) HTTP/1\.1\r\n"
 class _Layout:
     """Header names in their order. *pattern* matches a head that has exactly these.
 
-    *groups* has its groups by lower-case name. *agent* and *connection* are those of User-Agent and Connection, or 0.
+    *groups* has the number of each name's group, by lower-case name. *agent* and *connection* are the groups of
+    User-Agent and Connection; 0 if the layout does not have them.
     """
 
     __slots__ = ("agent", "connection", "groups", "names", "pattern")
@@ -95,11 +96,11 @@ class FastLane:
     """Answers plain subrequests. *answered* counts them."""
 
     def __init__(self, desk: Callable[[], Desk]) -> None:
-        """*desk* returns that of the current configuration."""
+        """*desk* returns the desk of the current configuration."""
         self.answered = 0
         self._desk = desk
         self._layouts = _Layouts()
-        self._recent = _Layout(("Host",))  # any that is fit
+        self._recent = _Layout(("Host",))  # any layout will do
         self._bytes_of = ReplyBytes().of
 
     def answer(self, data: bytes, peer: Peer) -> bytes | _Waiting | None:
@@ -143,7 +144,7 @@ class _Layouts:
     """The known layouts, and how often the names of others were seen."""
 
     def __init__(self) -> None:
-        # Both begin with what was not used for the longest time.
+        # In both, the least recently used comes first.
         self._known: dict[tuple[str, ...], _Layout] = {}
         self._seen: dict[tuple[str, ...], int] = {}
 

@@ -2,7 +2,7 @@
 
 A connection offers each piece of bytes to its lane, as long as nothing else waits for bytes (connection.py). The lane
 answers with the bytes of a whole reply, with a `Waiting`, or not at all. What arrives while a `Waiting` is not complete
-is `Kept`.
+goes to a `Backlog`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def completed(waiting: Waiting) -> bytes:
         return FAILED
 
 
-class Kept:
+class Backlog:
     """The bytes that arrive on *transport* before their turn. Above *most* of them, nothing more is read."""
 
     __slots__ = ("_data", "_is_paused", "_most", "_transport")
@@ -67,14 +67,14 @@ class Kept:
         self._is_paused = False
 
     def add(self, data: bytes) -> None:
-        """Keep *data*, too."""
+        """Append *data*."""
         self._data += data
         if len(self._data) > self._most and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
 
     def take(self) -> list[bytes]:
-        """Return what was kept, in pieces of at most *most* bytes, and read on."""
+        """Return all bytes, in pieces of at most *most*, and read on."""
         if self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()

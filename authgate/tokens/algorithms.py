@@ -90,11 +90,6 @@ def verifier_of(key: Key) -> Verify:
     return verify_with_key
 
 
-def verify(algorithm: str, signing_input: bytes, material: Any, signature: bytes) -> bool:  # noqa: ANN401 - see above
-    """Whether *signature* over *signing_input* verifies with the key *material* of *algorithm*."""
-    return verifier(algorithm, material)(signing_input, signature)
-
-
 _HASHES: dict[str, HashAlgorithm] = {"256": SHA256(), "384": SHA384(), "512": SHA512()}
 # RFC 7518 §3.3 and §3.5: the salt of PSS is as long as the hash, which its MGF1 uses, too.
 _RSA_PADDINGS: dict[str, AsymmetricPadding] = {

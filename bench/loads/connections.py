@@ -1,4 +1,4 @@
-"""A new connection for each request, as Traefik opens it for most questions."""
+"""A new connection for each request, as Traefik opens it for most subrequests."""
 
 from __future__ import annotations
 

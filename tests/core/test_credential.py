@@ -17,6 +17,7 @@ from authgate.core.credential import (
     SessionPlace,
     UnverifiedToken,
     find_credentials,
+    is_sent_by_browsers,
 )
 from authgate.core.edge_headers import FILLED_FROM_COOKIES
 from authgate.core.errors import Refused
@@ -82,7 +83,11 @@ def test_another_header_holds_the_token_with_or_without_bearer(value: str, token
 def test_browsers_send_a_header_that_an_edge_fills_from_a_cookie(name: str, spell: Callable[[str], str]) -> None:
     place = HeaderPlace(name=spell(name))
     (credential,) = place.find(CIMultiDict([(name, "a.b.c")]))
-    assert (place.sent_by_browsers, credential.sent_by_browsers, credential.from_cookie) == (True, True, False)
+    assert (place.sent_by_browsers, is_sent_by_browsers(credential.found_in), credential.from_cookie) == (
+        True,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,7 @@ def test_browsers_send_cookies_and_no_other_header(place: CredentialPlace, *, ex
     names = [place.name] if isinstance(place, HeaderPlace) else []
     headers = CIMultiDict([("Cookie", "access_token=a.b.c"), *((name, "Bearer a.b.c") for name in names)])
     (credential,) = place.find(headers)
-    assert (place.sent_by_browsers, credential.sent_by_browsers) == (expected, expected)
+    assert (place.sent_by_browsers, is_sent_by_browsers(credential.found_in)) == (expected, expected)
 
 
 def test_an_empty_header_holds_no_credential() -> None:
