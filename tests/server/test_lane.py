@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -142,6 +143,16 @@ def test_names_that_change_all_the_time_take_little_memory_and_no_layout_of_othe
         answer(lane, head(*LINES, (f"Y-{number}", "v")))
         assert lane.answer(PLAIN, PEER)
     assert len(lane._layouts._known) == lanes._MAX_LAYOUTS
+
+
+def test_nothing_is_left_of_a_layout_that_was_dropped(lane: FastLane) -> None:
+    """Python's own cache of regular expressions has room for four times as many."""
+    answer(lane, PLAIN)
+    dropped = weakref.ref(lane._recent.pattern)
+    for number in range(lanes._MAX_LAYOUTS):
+        answer(lane, head(*LINES, (f"Y-{number}", "v")))
+    assert lane.answer(PLAIN, PEER) is None
+    assert dropped() is None
 
 
 def test_the_lane_keeps_no_value(lane: FastLane) -> None:
