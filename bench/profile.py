@@ -1,8 +1,8 @@
 """Where the time of a warm request goes, by file: `python -m bench.profile`.
 
 AuthGate runs under Python's profiler while wrk sends realistic heads. The profiler makes calls of Python functions look
-more expensive than they are, so the shares say where to look, and the counts of calls are exact. The time of uvloop
-and the kernel is not in it.
+more expensive than they are, so the shares say where to look, and the counts of calls are exact. The time that uvloop
+spends by itself is not in it; that of the kernel counts for the file that calls it.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ class World:
         live = self._app.live
         live.gate._clock = lambda: unix_seconds + self._loop.now
         # By the real clock, an entry could expire in one AuthGate and not yet in the other.
-        live.proofs.budget.elapsed = live.known_refusals.budget.elapsed = self._loop.time
-        live.known_refusals._elapsed = self._loop.time
+        live.proofs.budget.elapsed = live.refusal_cache.budget.elapsed = self._loop.time
+        live.refusal_cache._elapsed = self._loop.time
         # A minute passes between exchanges, so that one takes no room in the log from the next.
         self._app.live.recorder.lines = Lines(self._loop.time)
         self._server = self._loop.run_until_complete(self._begun())
