@@ -33,6 +33,7 @@ from authgate.tokens import algorithms, derived, jwk, purpose, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authgate.core.demands import TenantIssuers
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
     from authgate.presets.preset import DeriveKeys, LoadedIssuer
@@ -82,11 +83,15 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], taken: Tak
         key_set=key_sets.get(config.name, NO_KEYS),
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check),
-        # An issuer with an `iss` accepts no other, and one without it has none of its own.
-        other_iss=taken.iss if jwts is not None and jwts.issuer is None else frozenset(),
+        other_iss=taken.iss if jwts is not None and _leaves_some(jwts, demands.traits.tenants) else frozenset(),
         subject_prefix=config.subject_prefix or "",
         other_prefixes=() if config.subject_prefix else taken.prefixes,
     )
+
+
+def _leaves_some(jwts: JwtSettings, tenants: TenantIssuers | None) -> bool:
+    """Whether the issuer of *jwts* would accept tokens that belong to others, because of their `iss`."""
+    return jwts.issuer is None or (tenants is not None and tenants.accepts_any)
 
 
 def key_sources(loaded: LoadedIssuer) -> dict[str, KeySource]:

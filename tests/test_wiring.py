@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,10 @@ from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.decision import Allow, Deny
 from authgate.core.errors import ConfigError
 from authgate.core.reasons import Reason
+from authgate.tokens import LruProofCache
 from authgate.tokens.secrets import fingerprint
 from tests.support.deciding import bearer, decide_now
+from tests.support.entra import ACCESS, API, PAGE, TENANT
 from tests.support.prefixes import as_one
 from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint, public_jwk, public_pem
 
@@ -114,6 +117,20 @@ def test_adding_an_issuer_changes_the_fingerprint_of_the_other(tmp_path: Path) -
     beside = verified(tmp_path, secret(), other).snapshot.issuers[0]
     assert (beside.other_iss, alone.other_iss) == ({"b"}, frozenset())
     assert alone.fingerprint != beside.fingerprint
+
+
+def test_adding_the_issuer_of_one_tenant_changes_the_fingerprint_of_the_issuer_for_all_tenants(tmp_path: Path) -> None:
+    """The tokens of this tenant go to the new issuer. A cached proof of the other one must not pass for them."""
+    keys = key_file(tmp_path, "jwks_file", "RS256")
+    every = {"preset": "entra", "tenants": "any", "audiences": [API], **keys}
+    one = {"preset": "entra", "tenant": TENANT, "audiences": [PAGE], "name": "one", **keys}
+    snapshot = verified(tmp_path, every).snapshot
+    cached = replace(snapshot, proofs=LruProofCache())
+    request = bearer(mint({**ACCESS, "aud": API}, algorithm="RS256", header={"kid": "RS256"}))
+    assert isinstance(decide_now(request, cached), Allow)
+    assert isinstance(decide_now(request, cached), Allow)
+    changed = replace(verified(tmp_path, every, one).snapshot, proofs=cached.proofs)
+    assert isinstance(decide_now(request, changed), Deny)
 
 
 def test_the_announcement_says_what_is_accepted_under_which_secret_and_not_the_secret(tmp_path: Path) -> None:

@@ -98,8 +98,9 @@ class Issuer:
     *required_claims* must be present, and *demands* say which values claims must have. *traits* are what is particular
     to its tokens.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
-    asked; no proof depends on it. *other_iss* has the `iss` of every other issuer if *iss* is None. Tokens with one of
-    these never go to this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids.
+    asked; no proof depends on it. *other_iss* has the `iss` of every other issuer if *iss* is None or every tenant is
+    accepted. Tokens with one of these never go to this issuer, so the fingerprint depends on them. *subject_prefix*
+    comes before its user ids.
     *other_prefixes* are those of other issuers, case-folded: no user id of an issuer without a prefix may begin with
     one (`core/subjects.py`). *claims_read* are the claims that some policy or header reads, None: all. Cached proofs
     have no others, so the fingerprint depends on them. What `tokens/` makes once of these settings, it keeps in
