@@ -158,7 +158,7 @@ class _Layouts:
             layout = _Layout(names)
             if len(self._known) >= _MAX_LAYOUTS:
                 del self._known[next(iter(self._known))]
-                re.purge()  # otherwise the cache of `re` has the dropped pattern still, and up to 512 of them
+                re.purge()  # otherwise the cache of `re` would hold up to 512 dropped patterns
         self._known[names] = layout
         return layout
 
