@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,10 +18,9 @@ from tests.neighbors import redis_modes
 from tests.neighbors.lying import lying
 from tests.sessions.test_redis import store_at
 from tests.support.store_lookups import ANSWER, closing, find
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from authgate.sessions import SessionStore
     from authgate.sessions.http import HttpStore
     from tests.support.get_session import GetSession
@@ -66,46 +64,48 @@ async def test_a_failure_in_the_thread_is_raised() -> None:
         await Reading().read(fail, MAX_CHARACTERS_AT_ONCE + 1)
 
 
-def another_thread_parses() -> bool:
-    """Return whether a thread other than this one is in `strict_json`."""
-    for thread, frame in sys._current_frames().items():
-        place: FrameType | None = frame
-        while place is not None and thread != threading.get_ident():
-            if place.f_code.co_filename == strict_json.__file__:
-                return True
-            place = place.f_back
-    return False
+async def turns_while_reading(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Return whether the event loop had a turn while a thread read the session "ada-1" of *store*.
+
+    The thread waits in the middle for that turn. If the event loop itself read, it would have none.
+    """
+    has_begun, had_turn, parse = threading.Event(), threading.Event(), strict_json.parse
+
+    def waiting(text: str, *, max_brackets: int) -> Any:
+        if len(text) > MAX_CHARACTERS_AT_ONCE:
+            has_begun.set()
+            had_turn.wait(0 if threading.current_thread() is threading.main_thread() else PATIENCE_SECONDS)
+        return parse(text, max_brackets=max_brackets)
+
+    monkeypatch.setattr(strict_json, "parse", waiting)
+    async with closing(store):
+        asking = asyncio.ensure_future(find(store))
+        while not asking.done():
+            await asyncio.sleep(0)
+            if has_begun.is_set() and not asking.done():
+                had_turn.set()
+        assert has_begun.is_set()
+    return had_turn.is_set()
 
 
-async def turns_while_reading(store: SessionStore) -> int:
-    """Return how many turns the event loop had while a thread read the session "ada-1" of *store*."""
-    turns, interval = 0, sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # a fast machine reads it in less than the usual 5 ms
-    try:
-        async with closing(store):
-            asking = asyncio.ensure_future(find(store))
-            while not asking.done():
-                await asyncio.sleep(0)
-                turns += another_thread_parses()
-    finally:
-        sys.setswitchinterval(interval)
-    return turns
-
-
-async def test_the_event_loop_turns_while_a_session_over_http_is_read(server: GetSession, store: HttpStore) -> None:
+async def test_the_event_loop_turns_while_a_session_over_http_is_read(
+    server: GetSession, store: HttpStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.sessions["ada-1"] = LONG
-    assert await turns_while_reading(store)
+    assert await turns_while_reading(store, monkeypatch)
 
 
-async def test_the_event_loop_turns_while_a_session_in_postgresql_is_read(ada: Postgres) -> None:
+async def test_the_event_loop_turns_while_a_session_in_postgresql_is_read(
+    ada: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada.execute('ALTER TABLE "user" ADD COLUMN roles jsonb')
     try:
         ada.execute('UPDATE "user" SET roles = $1', json.dumps(LONG["user"]["roles"]))
-        assert await turns_while_reading(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+        assert await turns_while_reading(PostgresStore(ada.reader(), layout=BETTER_AUTH), monkeypatch)
     finally:
         ada.execute('ALTER TABLE "user" DROP COLUMN roles')
 
 
-async def test_the_event_loop_turns_while_a_session_in_redis_is_read() -> None:
+async def test_the_event_loop_turns_while_a_session_in_redis_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with lying(redis_modes.holding(roles=LONG["user"]["roles"])) as liar:
-        assert await turns_while_reading(store_at(f"redis://127.0.0.1:{liar.port}"))
+        assert await turns_while_reading(store_at(f"redis://127.0.0.1:{liar.port}"), monkeypatch)
