@@ -51,9 +51,8 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
     if config.policies is None:
         return Policies(policies=(default,))
     policies = [_policy(config, policy, default, entries) for policy in config.policies]
-    outputs = {
-        policy.outputs: policy.outputs for policy in policies
-    }  # one tuple for all that are equal: see CachedProof
+    # One tuple for all that are equal: `CachedProof` compares them with `is`.
+    outputs = {policy.outputs: policy.outputs for policy in policies}
     policies = [replace(policy, outputs=outputs[policy.outputs]) for policy in policies]
     return Policies(policies=tuple(policies), reading=make_reading(config.paths))
 

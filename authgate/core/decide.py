@@ -147,7 +147,7 @@ def _allow(evaluation: Evaluation, policy: Policy, identity: Identity | None) ->
     if cached is None or evaluation.recalled is not identity:
         headers = identity_headers(identity, policy.outputs)
     elif cached[1].outputs is policy.outputs and (lines := cached[1].lines) is not None:
-        headers = lines
+        headers = lines  # as `_cached_headers` returns them, without two calls
     else:
         headers = _cached_headers(evaluation, policy, identity, *cached)
     if policy.fields.isdisjoint(identity.unknown):
