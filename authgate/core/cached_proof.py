@@ -15,8 +15,8 @@ class CachedProof:
 
     *lines* are the header lines of the identity in *proof* for *outputs*, and *other_lines* those for *other_outputs*.
     The tuples are compared with `is`. Policies with equal outputs share one tuple, and a reload makes new ones. So no
-    lines of an old configuration are used. Lines prove
-    nothing: times, rules and sessions are checked before they are sent.
+    lines of an old configuration are used. Lines prove nothing: times, rules and sessions are checked before they are
+    sent.
 
     *size* (in bytes) and *until* belong to the cache. Only `ProofCache.cache_lines` changes an entry.
     """
