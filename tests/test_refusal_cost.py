@@ -27,6 +27,8 @@ from tests.support.ruling import count_calls
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authgate.core.snapshot import Snapshot
 
 SUBREQUESTS = {
@@ -106,12 +108,14 @@ class Written(logging.Handler):
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
     logger, written = logging.getLogger("authgate.decision"), Written()
     monkeypatch.setattr(logger, "propagate", False)
-    monkeypatch.setattr(logger, "level", logging.INFO)
     monkeypatch.setattr(logger, "handlers", [written])
-    return written
+    level = logger.level
+    logger.setLevel(logging.INFO)  # not by monkeypatch: a logger caches which levels are on until `setLevel` is called
+    yield written
+    logger.setLevel(level)
 
 
 @pytest.fixture
