@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from contextlib import ExitStack, contextmanager
-from socket import SOCK_STREAM, SocketType
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.bugs import log_bug
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Sequence
 
     from authgate.server.closing import ConnectionCounts
@@ -69,8 +68,7 @@ class _Acceptor:
         descriptors: Descriptors,
     ) -> None:
         self._listening = listening
-        # `socket.accept` makes a socket whose family and type are enums, which both loops read. To make a socket of the
-        # class that is written in C takes two thirds of the time.
+        # `socket.accept` would look up the enums of family and type for each connection.
         self._accept_descriptor: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]  # noqa: SLF001
         self._family = int(listening.family)
         self._at_once = 1.0
@@ -145,5 +143,7 @@ class _Acceptor:
                 raise
             self._descriptors.log_shortage(error)
             descriptor, name = self._accept_descriptor()
-        connection = cast("socket.socket", SocketType(self._family, SOCK_STREAM, 0, descriptor))
+        # The faster class, which is written in C, will not do: uvloop would close its descriptor twice. The second time
+        # the number may belong to a file or connection that another thread has opened meanwhile.
+        connection = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
         return connection, str(name[0]) if isinstance(name, tuple) else ""

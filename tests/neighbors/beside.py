@@ -77,7 +77,7 @@ class Neighborhood:
         """Wait until *requests* more of the others were answered. A test says so while its neighbor misbehaves."""
         wanted = self.others.served + requests
         until(lambda: self.others.faults or self.others.served >= wanted)
-        assert not self.others.faults
+        assert not self.others.faults, self.others.faults
 
     def grown_bytes(self) -> int:
         """Return how much more memory AuthGate has taken at its worst moment than at the start."""

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from authgate.gate import Suspended
+from authgate.server.accepting import accepting
+from authgate.server.closing import ConnectionCounts
+from authgate.server.descriptors import Descriptors
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.support.serving import read_answer
@@ -229,3 +232,37 @@ async def test_an_address_in_use_is_an_error_before_anything_is_served(tls_folde
         with pytest.raises(OSError, match="in use"):
             async with listening(f"127.0.0.1:{served.port}", served.app.answer, tls=served.tls):
                 pass
+
+
+async def test_the_descriptor_of_a_connection_is_closed_once() -> None:
+    """A second close may hit a file or connection that another thread has opened under the same number meanwhile.
+
+    Both loops close the descriptor themselves. uvloop detaches a `socket.socket` from it, and closes any other object.
+    """
+    closed: list[socket.socket] = []
+
+    class Recording(socket.socket):
+        def close(self) -> None:
+            if self.fileno() != -1:
+                closed.append(self)
+            super().close()
+
+    loop, accepted = asyncio.get_running_loop(), []
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patch:
+        server.settimeout(0)
+        patch.setattr("authgate.server.accepting.socket.socket", Recording)
+
+        def admit(connection: socket.socket, _: str) -> None:
+            accepted.append(connection)
+
+        with (
+            accepting([server], admit, Limits(), ConnectionCounts(), Descriptors()),
+            socket.create_connection(server.getsockname()),
+        ):
+            await until_async(lambda: bool(accepted))
+            transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, accepted[0])
+            transport.close()
+            await until_async(lambda: accepted[0].fileno() == -1)
+            await asyncio.sleep(0)
+    assert isinstance(accepted[0], Recording)
+    assert closed.count(accepted[0]) == (0 if "uvloop" in type(loop).__module__ else 1)
