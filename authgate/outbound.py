@@ -101,11 +101,34 @@ class _BoundedProtocol(ResponseHandler):
         self.abort()
 
 
+class OutboundSocket(socket.socket):
+    """A socket whose descriptor is closed by one owner only: by the event loop, once that has taken it.
+
+    uvloop 0.23 closes the descriptor of a connection that ends while it is being opened, such as one that is reset in
+    the TLS handshake. It does not detach the socket. When the garbage collector found it, it would close the descriptor
+    again: by then, the number may belong to another connection.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if self._io_refs:  # type: ignore[attr-defined]  # uvloop has taken the descriptor
+            self.detach()
+        else:
+            self.close()
+
+
+def _new_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket for *address*, as getaddrinfo returns one."""
+    family, kind, protocol, *_ = address
+    return OutboundSocket(family, kind, protocol)
+
+
 class BoundedConnector(aiohttp.TCPConnector):
     """Makes connections that accept *max_bytes* for one response, with its head, interim responses and framing."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        super().__init__(**options)
+        super().__init__(**{"socket_factory": _new_socket, **options})
         # Private, like `_release`, but there is no other way. Tests flood connections, and send on idle ones, so they
         # fail if aiohttp changes this.
         self._factory = partial(_BoundedProtocol, max_bytes)  # type: ignore[assignment]

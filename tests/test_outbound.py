@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import socket
 import threading
 from dataclasses import replace
 
+import aiohttp
 import pytest
+import uvloop
 
-from authgate.outbound import Resolver
+from authgate.outbound import BoundedConnector, Resolver
+from tests.neighbors import lying
 from tests.support.fetching import NAME, Names
 
 
@@ -71,3 +76,27 @@ async def test_a_name_that_hangs_has_one_daemon_thread_for_all_callers(names: Na
         go_on.set()
     assert [address["host"] for address in await waiting] == ["192.0.2.1"]
     assert len(threads) == 1
+
+
+def test_a_descriptor_of_a_connection_that_is_reset_in_its_tls_handshake_is_closed_once() -> None:
+    """The second time, its number would belong to another connection. Here it belongs to a file."""
+
+    async def ask(port: int) -> None:
+        async with aiohttp.ClientSession(connector=BoundedConnector(max_bytes=1024)) as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(f"https://127.0.0.1:{port}/")
+
+    async def check() -> None:
+        with lying.lying(lying.resetting) as liar:
+            for _ in range(10):
+                gc.disable()
+                try:
+                    await ask(liar.port)
+                    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+                finally:
+                    gc.enable()
+                gc.collect()
+                for descriptor in opened:
+                    os.close(descriptor)  # fails if it has been closed
+
+    uvloop.run(check())

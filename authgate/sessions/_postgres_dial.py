@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.outbound import keep_alive
+from authgate.outbound import OutboundSocket, keep_alive
 
 if TYPE_CHECKING:
     import ssl
@@ -77,7 +77,7 @@ async def _connected_to_host(address: PostgresAddress, resolver: Resolver, secon
 
 
 async def _connected(family: socket.AddressFamily, target: str | tuple[str, int]) -> socket.socket:
-    connecting = socket.socket(family, socket.SOCK_STREAM)
+    connecting = OutboundSocket(family, socket.SOCK_STREAM)
     try:
         connecting.settimeout(0)
         if family != socket.AF_UNIX:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import secrets
-import socket
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from authgate import __version__
 from authgate.authorities import Authorities
 from authgate.outbound import (
     BoundedConnector,
+    OutboundSocket,
     Resolver,
     ResponseTooLong,
     compression_fault,
@@ -31,6 +31,8 @@ from authgate.sessions._reading import Reading
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
 
 if TYPE_CHECKING:
+    import socket
+
     from aiohttp.connector import AddrInfoType
 
     from authgate.core.lookups import FindSession
@@ -193,7 +195,7 @@ class HttpStore:
 
 def _socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
+    made = OutboundSocket(family, kind, protocol)
     keep_alive(made, idle_seconds=1, unconfirmed_seconds=LOST_SECONDS)
     return made
 
