@@ -112,9 +112,10 @@ class OutboundSocket(socket.socket):
     __slots__ = ()
 
     def __del__(self) -> None:
-        if self._io_refs:  # type: ignore[attr-defined]  # uvloop has taken the descriptor
+        owners = getattr(self, "_io_refs", None)  # None: there was no descriptor for this socket
+        if owners:  # uvloop has taken the descriptor
             self.detach()
-        else:
+        elif owners is not None:
             self.close()
 
 

@@ -238,6 +238,8 @@ def test_what_a_full_cache_counts_is_what_it_holds(
 def test_the_fields_of_an_identity_are_counted_as_a_look_at_all_objects_would(
     texts: list[str], roles: list[str], times: list[float | None], claims: dict[str, object]
 ) -> None:
+    _slim_proof._shared_lists.clear()  # other tests may have filled them
+    _slim_proof._shared_sets.clear()
     subject, email, name, organization = (str(text.encode(), "utf-8") for text in texts)  # objects of their own
     identity = Identity(
         issuer="",
